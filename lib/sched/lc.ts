@@ -1,0 +1,19 @@
+/** Least connection: the eligible destination that carries least; of equals, the newest. ipvsadm(8), `lc`. */
+
+import type { Destination } from '../service/destination.ts'
+import { isEligible, overhead, type SchedulerFactory } from '../service/scheduler.ts'
+
+export const lc: SchedulerFactory = () => ({
+  pick(_flow, pool) {
+    let best: Destination | null = null
+    let least = 0
+    for (const destination of pool) {
+      if (!isEligible(destination)) continue
+      const load = overhead(destination)
+      if (best !== null && load >= least) continue
+      best = destination
+      least = load
+    }
+    return best
+  },
+})

@@ -1,0 +1,6 @@
+/** Weighted least connection, the default: the least load in proportion to weight. ipvsadm(8), `wlc`. */
+
+import { overhead, type SchedulerFactory } from '../service/scheduler.ts'
+import { leastByWeight } from './least-by-weight.ts'
+
+export const wlc: SchedulerFactory = () => ({ pick: (_flow, pool) => leastByWeight(pool, overhead) })

@@ -1,0 +1,67 @@
+/** Weighted round robin: a falling threshold lets the heavier destinations come round more often. ipvsadm(8), `wrr`. */
+
+import type { Destination } from '../service/destination.ts'
+import type { SchedulerFactory } from '../service/scheduler.ts'
+
+const BEFORE_FIRST = -1
+
+export const wrr: SchedulerFactory = () => {
+  /** Place of the destination chosen last. */
+  let cursor = BEFORE_FIRST
+  /** Greatest common divisor of the weights above 0: the step by which the threshold falls. */
+  let step = 1
+  /** The threshold's highest value; the correction by `step` makes its lowest value 1. */
+  let highest = 0
+  let threshold = 0
+
+  return {
+    pick(_flow, pool) {
+      if (highest === 0) return null
+      const last = cursor
+      /** In the final pass of a second descent, the place at which everybody has been asked. */
+      let stop = BEFORE_FIRST
+      let hasRestarted = false
+      let isLastPass = false
+      let from = cursor
+      for (;;) {
+        for (let index = from + 1; index < pool.length; index++) {
+          const destination = pool[index]!
+          if (!destination.isOverloaded && destination.weight >= threshold) {
+            cursor = index
+            return destination
+          }
+          if (index === stop) {
+            cursor = index
+            return null
+          }
+        }
+        from = BEFORE_FIRST
+        threshold -= step
+        if (threshold <= 0) {
+          threshold = highest
+          if (isLastPass || last === BEFORE_FIRST) {
+            cursor = BEFORE_FIRST
+            return null
+          }
+          hasRestarted = true
+        }
+        isLastPass = threshold <= step
+        if (isLastPass && hasRestarted && last !== BEFORE_FIRST) stop = last
+      }
+    },
+    poolChanged(pool, change) {
+      cursor = BEFORE_FIRST
+      step = commonDivisor(pool)
+      highest = Math.max(0, ...pool.map(({ weight }) => weight)) - (step - 1)
+      if (change.kind === 'attached' || threshold > highest || threshold === 0) threshold = highest
+      else if (step > 1) threshold = Math.floor(threshold / step) * step + 1
+    },
+  }
+}
+
+/** Of the weights above 0; 1 where there are none. */
+function commonDivisor(pool: readonly Destination[]): number {
+  let divisor = 0
+  for (let { weight } of pool) while (weight > 0) [divisor, weight] = [weight, divisor % weight]
+  return divisor === 0 ? 1 : divisor
+}

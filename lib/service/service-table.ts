@@ -1,0 +1,336 @@
+/** The virtual services of a director: add, edit, remove, and the lookup of a packet's service. */
+
+import { type Family, IpAddress } from '../bytes/address.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
+import { Destination, type DestinationSettings } from './destination.ts'
+import {
+  type DestinationKey,
+  formatEndpoint,
+  formatServiceKey,
+  type ServiceKey,
+  serviceFamily,
+} from './key.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import type { Scheduler, SchedulerFactory } from './scheduler.ts'
+import { type ServiceSettings, VirtualService } from './virtual-service.ts'
+
+export interface ServiceTableOptions {
+  readonly schedulers: Readonly<Record<string, SchedulerFactory>>
+  readonly random: () => number
+  /** Bounds; a request over them is refused with `table-full`. */
+  readonly maxServices?: number
+  readonly maxDestinations?: number
+}
+
+/** A removed destination waits this long without connections before it is forgotten. */
+const TRASH_PERIOD_MS = 120_000
+
+export class ServiceTable {
+  readonly #options: Required<ServiceTableOptions>
+  readonly #byHash = new Map<number, VirtualService[]>()
+  readonly #byMark4 = new Map<number, VirtualService>()
+  readonly #byMark6 = new Map<number, VirtualService>()
+  /** Destinations by id, removed ones with connections included. */
+  readonly #register: (Destination | null)[] = [null]
+  readonly #freeIds: number[] = []
+  /** Removed destinations, and since when they have had no connection. */
+  readonly #trash = new Map<Destination, { idleSinceMs: number | null }>()
+  #count = 0
+  #portZeroCount = 0
+  #ftpCount = 0
+
+  constructor(options: ServiceTableOptions) {
+    this.#options = { maxServices: 65_536, maxDestinations: 1_048_576, ...options }
+  }
+
+  /** Number of services. */
+  get size(): number {
+    return this.#count
+  }
+
+  /** Every service: those with an address first, then those with a firewall mark. */
+  *[Symbol.iterator](): IterableIterator<VirtualService> {
+    for (const bucket of this.#byHash.values()) yield* bucket
+    yield* this.#byMark4.values()
+    yield* this.#byMark6.values()
+  }
+
+  add(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
+    if (this.get(key) !== null) return refuse('service-exists', `service ${formatServiceKey(key)} exists already`)
+    if (this.#count >= this.#options.maxServices) {
+      return refuse('table-full', `the limit of ${this.#options.maxServices} services is reached`)
+    }
+    const scheduler = this.#makeScheduler(settings)
+    if (scheduler !== null && 'refused' in scheduler) return scheduler
+    const service = new VirtualService(key, settings, scheduler)
+    scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
+    this.#insert(service)
+    return service
+  }
+
+  /** Replaces the settings wholly. A scheduler of the same name stays, with its memory. */
+  edit(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
+    const service = this.get(key)
+    if (service === null) return noSuchService(key)
+    if (settings.scheduler === service.settings.scheduler) {
+      service.scheduler?.flagsChanged?.(settings.schedulerFlags)
+    } else {
+      const scheduler = this.#makeScheduler(settings)
+      if (scheduler !== null && 'refused' in scheduler) return scheduler
+      service.scheduler = scheduler
+      scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
+    }
+    service.settings = settings
+    return service
+  }
+
+  /** Connections stay: their destinations are kept until the last has gone. */
+  remove(key: ServiceKey): VirtualService | Refusal {
+    const service = this.get(key)
+    if (service === null) return noSuchService(key)
+    for (const destination of service.pool) this.#discard(destination)
+    service.pool.length = 0
+    this.#delete(service)
+    return service
+  }
+
+  addDestination(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
+    const service = this.get(key)
+    if (service === null) return noSuchService(key)
+    const flaw = flawOf(key, at, settings)
+    if (flaw !== null) return flaw
+    if (service.find(at) !== null) {
+      return refuse('destination-exists', `${formatServiceKey(key)} has a destination ${formatEndpoint(at)} already`)
+    }
+    const destination = this.#revive(service, at, settings) ?? this.#enroll(service, at, settings)
+    if ('refused' in destination) return destination
+    service.pool.unshift(destination)
+    service.scheduler?.poolChanged?.(service.pool, { kind: 'added', index: 0, destination })
+    return destination
+  }
+
+  editDestination(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
+    const service = this.get(key)
+    if (service === null) return noSuchService(key)
+    const flaw = flawOf(key, at, settings)
+    if (flaw !== null) return flaw
+    const destination = service.find(at)
+    if (destination === null) return noSuchDestination(key, at)
+    destination.edit(settings)
+    const index = service.pool.indexOf(destination)
+    service.scheduler?.poolChanged?.(service.pool, { kind: 'edited', index, destination })
+    return destination
+  }
+
+  removeDestination(key: ServiceKey, at: DestinationKey): Destination | Refusal {
+    const service = this.get(key)
+    if (service === null) return noSuchService(key)
+    const destination = service.find(at)
+    if (destination === null) return noSuchDestination(key, at)
+    const index = service.pool.indexOf(destination)
+    service.pool.splice(index, 1)
+    this.#discard(destination)
+    service.scheduler?.poolChanged?.(service.pool, { kind: 'removed', index, destination })
+    return destination
+  }
+
+  /** The service with exactly this key. */
+  get(key: ServiceKey): VirtualService | null {
+    if (key.kind === 'fwmark') return this.#byMark(key.family).get(key.fwmark | 0) ?? null
+    const { w0, w1, w2, w3, family } = key.address
+    return this.#find(family, PROTOCOL[key.transport], w0, w1, w2, w3, key.port)
+  }
+
+  /**
+   * The service of a packet, in IPVS's order: by firewall mark; by exact address and port; for TCP to an
+   * unprivileged port or port 20, a service on the FTP port; last a service on port 0, which takes every port.
+   */
+  lookup(
+    family: Family,
+    mark: number,
+    protocol: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    port: number,
+  ): VirtualService | null {
+    if (mark !== 0) {
+      const marked = this.#byMark(family).get(mark)
+      if (marked !== undefined) return marked
+    }
+    const exact = this.#find(family, protocol, w0, w1, w2, w3, port)
+    if (exact !== null) return exact
+    if (protocol === PROTOCOL.tcp && this.#ftpCount > 0 && (port === FTP_DATA_PORT || port >= 1024)) {
+      const ftp = this.#find(family, protocol, w0, w1, w2, w3, FTP_PORT)
+      if (ftp !== null) return ftp
+    }
+    return this.#portZeroCount > 0 ? this.#find(family, protocol, w0, w1, w2, w3, 0) : null
+  }
+
+  /** The destination a connection is bound to, removed or not. Ids come from {@link Destination.id}. */
+  destination(id: number): Destination {
+    return this.#register[id] as Destination
+  }
+
+  /** Forgets removed destinations that have had no connection for two minutes. To be called now and then. */
+  sweepTrash(nowMs: number): void {
+    for (const [destination, waiting] of this.#trash) {
+      if (destination.isReferenced) waiting.idleSinceMs = null
+      else if (waiting.idleSinceMs === null) waiting.idleSinceMs = nowMs
+      else if (nowMs - waiting.idleSinceMs >= TRASH_PERIOD_MS) this.#forget(destination)
+    }
+  }
+
+  #makeScheduler({ scheduler: name, schedulerFlags: flags }: ServiceSettings): Scheduler | Refusal | null {
+    if (name === 'none') return null
+    const make = Object.hasOwn(this.#options.schedulers, name) ? this.#options.schedulers[name] : undefined
+    if (make === undefined) {
+      const known = Object.keys(this.#options.schedulers).join(' ')
+      return refuse('scheduler-not-found', `scheduler '${name}' is not one of: ${known} none`)
+    }
+    return make({ flags, random: this.#options.random })
+  }
+
+  #byMark(family: Family): Map<number, VirtualService> {
+    return family === 4 ? this.#byMark4 : this.#byMark6
+  }
+
+  #find(
+    family: Family,
+    protocol: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    port: number,
+  ): VirtualService | null {
+    const bucket = this.#byHash.get(hashService(protocol, w0, w1, w2, w3, port))
+    if (bucket === undefined) return null
+    for (const service of bucket) {
+      const key = service.key
+      if (key.kind !== 'address' || key.port !== port || PROTOCOL[key.transport] !== protocol) continue
+      const { address } = key
+      if (
+        address.family === family &&
+        address.w0 === w0 &&
+        address.w1 === w1 &&
+        address.w2 === w2 &&
+        address.w3 === w3
+      )
+        return service
+    }
+    return null
+  }
+
+  #insert(service: VirtualService): void {
+    const { key } = service
+    this.#count++
+    if (service.port === 0) this.#portZeroCount++
+    if (service.port === FTP_PORT) this.#ftpCount++
+    if (key.kind === 'fwmark') {
+      this.#byMark(key.family).set(key.fwmark | 0, service)
+      return
+    }
+    const hash = hashOf(key)
+    const bucket = this.#byHash.get(hash)
+    if (bucket === undefined) this.#byHash.set(hash, [service])
+    else bucket.push(service)
+  }
+
+  #delete(service: VirtualService): void {
+    const { key } = service
+    this.#count--
+    if (service.port === 0) this.#portZeroCount--
+    if (service.port === FTP_PORT) this.#ftpCount--
+    if (key.kind === 'fwmark') {
+      this.#byMark(key.family).delete(key.fwmark | 0)
+      return
+    }
+    const hash = hashOf(key)
+    const bucket = this.#byHash.get(hash) as VirtualService[]
+    if (bucket.length === 1) this.#byHash.delete(hash)
+    else bucket.splice(bucket.indexOf(service), 1)
+  }
+
+  #enroll(service: VirtualService, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
+    const inUse = this.#register.length - 1 - this.#freeIds.length
+    if (inUse >= this.#options.maxDestinations) {
+      return refuse('table-full', `the limit of ${this.#options.maxDestinations} destinations is reached`)
+    }
+    const id = this.#freeIds.pop() ?? this.#register.length
+    const destination = new Destination(id, service, at, settings)
+    this.#register[id] = destination
+    return destination
+  }
+
+  /** A destination removed from a service of the same key comes back with its connections and counters. */
+  #revive(service: VirtualService, at: DestinationKey, settings: DestinationSettings): Destination | null {
+    for (const destination of this.#trash.keys()) {
+      if (destination.port !== at.port || !destination.address.equals(at.address)) continue
+      if (formatServiceKey(destination.service.key) !== formatServiceKey(service.key)) continue
+      this.#trash.delete(destination)
+      if (destination.service !== service) destination.counters.zero()
+      destination.service = service
+      destination.isAvailable = true
+      destination.lastWeight = settings.weight
+      destination.edit(settings)
+      return destination
+    }
+    return null
+  }
+
+  #discard(destination: Destination): void {
+    destination.isAvailable = false
+    this.#trash.set(destination, { idleSinceMs: null })
+  }
+
+  #forget(destination: Destination): void {
+    this.#trash.delete(destination)
+    this.#register[destination.id] = null
+    this.#freeIds.push(destination.id)
+  }
+}
+
+const FTP_PORT = 21
+const FTP_DATA_PORT = 20
+
+const hashOf = (key: Extract<ServiceKey, { kind: 'address' }>): number => {
+  const { w0, w1, w2, w3 } = key.address
+  return hashService(PROTOCOL[key.transport], w0, w1, w2, w3, key.port)
+}
+
+const hashService = (protocol: number, w0: number, w1: number, w2: number, w3: number, port: number): number =>
+  Math.imul(w0 ^ w1 ^ w2 ^ w3 ^ (protocol << 16) ^ port, 0x61c88647)
+
+const noSuchService = (key: ServiceKey): Refusal =>
+  refuse('no-such-service', `there is no service ${formatServiceKey(key)}`)
+
+const noSuchDestination = (key: ServiceKey, at: DestinationKey): Refusal =>
+  refuse('no-such-destination', `${formatServiceKey(key)} has no destination ${formatEndpoint(at)}`)
+
+/** What IPVS refuses of a destination on add and edit, in its order. */
+function flawOf(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Refusal | null {
+  const family = serviceFamily(key)
+  if (at.address.family !== family && settings.method !== 'ipip') {
+    return refuse('invalid-value', `${at.address} is not IPv${family}: only ipip can lead to the other family`)
+  }
+  if (settings.weight < 0) return refuse('out-of-range', `weight ${settings.weight} is below 0`)
+  if (settings.lowerThreshold > settings.upperThreshold) {
+    const { lowerThreshold, upperThreshold } = settings
+    return refuse('out-of-range', `lower threshold ${lowerThreshold} is above the upper threshold ${upperThreshold}`)
+  }
+  return isUnicast(at.address) ? null : refuse('invalid-value', `${at.address} is not a unicast address`)
+}
+
+/** Whether a packet can be sent to the address at all; local addresses are for the caller to judge. */
+function isUnicast(address: IpAddress): boolean {
+  if (address.family === 6) {
+    const isUnspecified = address.equals(new IpAddress(6, 0, 0, 0, 0))
+    const isMulticast = address.w0 >>> 24 === 0xff
+    const isLinkLocal = address.w0 >>> 22 === 0xfe80 >>> 6
+    return !(isUnspecified || isMulticast || isLinkLocal)
+  }
+  const first = address.w0 >>> 24
+  return first !== 0 && first < 224
+}

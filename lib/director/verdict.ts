@@ -1,0 +1,49 @@
+/** What goes into the director and what comes out. Both are objects that a caller or the director reuses. */
+
+import type { Offload } from '../encode/offload.ts'
+import type { Destination } from '../service/destination.ts'
+
+/** One packet and how it came. */
+export interface Arrival {
+  /**
+   * The IP packet is `[start, end)`; it is rewritten in place, and a tunnel's outer header is written before `start`,
+   * where there is room for it (`HEADROOM_BYTES`).
+   */
+  bytes: Uint8Array
+  start: number
+  end: number
+  /** `inbound`: on its way to a virtual service. `outbound`: forwarded, so perhaps a server's answer. */
+  hook: 'inbound' | 'outbound'
+  /** The packet's firewall mark as a signed 32-bit number; 0 is none. */
+  mark: number
+  offload: Offload
+  /** Milliseconds on a clock that never goes back. */
+  nowMs: number
+}
+
+/** Room before a packet in which the longest outer header fits. */
+export const HEADROOM_BYTES = 40
+
+/**
+ * What becomes of the packet; the caller acts on it. One object, overwritten by the next packet.
+ *
+ * | kind | meaning |
+ * |---|---|
+ * | `accept` | not ours: the kernel carries on with the unchanged packet |
+ * | `drop` | nothing goes on; `reason` says why, and `answer` may hold an ICMP error for the sender |
+ * | `rewrite` | masquerading: carry on with `[start, end)`, rewritten in place, routed by its new addresses |
+ * | `direct` | gatewaying: send `[start, end)` to `destination`'s link address |
+ * | `send` | ipip: send `[start, end)` by its outer header |
+ */
+export interface Verdict {
+  kind: 'accept' | 'drop' | 'rewrite' | 'direct' | 'send'
+  /** A pass or drop reason; '' for the other kinds. */
+  reason: string
+  bytes: Uint8Array
+  start: number
+  end: number
+  /** Where the packet's connection goes; null when it belongs to none. */
+  destination: Destination | null
+  /** Length of the ICMP error in the director's `answerBytes`, 0 when there is none. */
+  answerBytes: number
+}

@@ -1,0 +1,74 @@
+/** Masquerading: the packet's destination endpoint is rewritten on the way in, its source endpoint on the way out. */
+
+import { adjustBy, fold16, invertDelta, wordDelta } from '../bytes/checksum.ts'
+import { readU16, writeU16, writeU32 } from '../bytes/octets.ts'
+import { WORD } from '../conn/layout.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
+import type { Packet } from '../wire/packet.ts'
+import { checksumOffset, finishTransportChecksum } from '../wire/transport-checksum.ts'
+import { OFFLOAD, type Offload } from './offload.ts'
+
+/** Offsets in the network header (RFC 791 §3.1, RFC 8200 §3) and of the ports in the transport header. */
+const IPV4 = { checksum: 10, source: 12, destination: 16 } as const
+const IPV6 = { source: 8, destination: 24 } as const
+const PORT = { source: 0, destination: 2 } as const
+
+/**
+ * What the rewriting of a connection does to a transport checksum, kept with the connection so that a packet costs
+ * one addition. `words[base…]` is the connection's record.
+ */
+export function natDelta(words: Int32Array, base: number): number {
+  let sum = wordDelta(words[base + WORD.ports]! & 0xffff, words[base + WORD.kind]! >>> 16)
+  for (let word = 0; word < 4; word++) {
+    sum += wordDelta(words[base + WORD.virtual + word]!, words[base + WORD.destination + word]!)
+  }
+  return fold16(sum)
+}
+
+/** Client → virtual service becomes client → destination, in place. */
+export function rewriteInbound(packet: Packet, words: Int32Array, base: number, offload: Offload): void {
+  const { bytes, start } = packet
+  const to = base + WORD.destination
+  if (packet.family === 4) writeIpv4Address(packet, IPV4.destination, packet.destinationW0, words[to]!)
+  else writeIpv6Address(bytes, start + IPV6.destination, words, to)
+  const port = words[base + WORD.kind]! >>> 16
+  writeTransport(packet, PORT.destination, port, words[base + WORD.natDelta]!, offload)
+}
+
+/** Destination → client becomes virtual service → client, in place. */
+export function rewriteOutbound(packet: Packet, words: Int32Array, base: number, offload: Offload): void {
+  const { bytes, start } = packet
+  const from = base + WORD.virtual
+  if (packet.family === 4) writeIpv4Address(packet, IPV4.source, packet.sourceW0, words[from]!)
+  else writeIpv6Address(bytes, start + IPV6.source, words, from)
+  const port = words[base + WORD.ports]! & 0xffff
+  writeTransport(packet, PORT.source, port, invertDelta(words[base + WORD.natDelta]!), offload)
+}
+
+function writeIpv4Address({ bytes, start }: Packet, at: number, was: number, is: number): void {
+  writeU32(bytes, start + at, is)
+  const checksum = readU16(bytes, start + IPV4.checksum)
+  writeU16(bytes, start + IPV4.checksum, adjustBy(checksum, fold16(wordDelta(was, is))))
+}
+
+function writeIpv6Address(bytes: Uint8Array, at: number, words: Int32Array, from: number): void {
+  for (let word = 0; word < 4; word++) writeU32(bytes, at + word * 4, words[from + word]!)
+}
+
+/** Port and checksum; a later fragment has neither. */
+function writeTransport(packet: Packet, at: number, port: number, delta: number, offload: Offload): void {
+  if (packet.isLaterFragment) return
+  const { bytes, transportStart, protocol } = packet
+  writeU16(bytes, transportStart + at, port)
+  if (offload === OFFLOAD.unfinishedSuper) return
+  if (offload === OFFLOAD.unfinished) {
+    finishTransportChecksum(packet)
+    return
+  }
+  const checksumAt = transportStart + checksumOffset(protocol)
+  const checksum = readU16(bytes, checksumAt)
+  if (protocol !== PROTOCOL.udp) writeU16(bytes, checksumAt, adjustBy(checksum, delta))
+  // IPVS gives a datagram without checksum a whole one; a fragment cannot have one, since its rest is elsewhere.
+  else if (checksum !== 0) writeU16(bytes, checksumAt, adjustBy(checksum, delta) || 0xffff)
+  else if (!packet.isFragment) finishTransportChecksum(packet)
+}

@@ -1,0 +1,164 @@
+/**
+ * The control API's shapes, version 1: what travels as JSON over the control socket and what a configuration
+ * file holds. One definition gives the validation, the TypeScript types and the JSON Schema.
+ *
+ * | request                                      | body              | answer                  |
+ * |----------------------------------------------|-------------------|-------------------------|
+ * | `GET /v1/services`                           |                   | `{ services: Service[] }` |
+ * | `GET /v1/services/{id}`                      |                   | `Service`               |
+ * | `POST /v1/services`                          | `ServiceConfig`   | 201 `Service`           |
+ * | `PUT /v1/services/{id}`                      | `ServiceSettings` | `Service`               |
+ * | `DELETE /v1/services/{id}`                   |                   | 204                     |
+ * | `DELETE /v1/services`                        |                   | 204 (flush)             |
+ * | `POST /v1/services/{id}/zero`                |                   | 204                     |
+ * | `POST /v1/services/{id}/destinations`        | `DestinationConfig` | 201 `Destination`     |
+ * | `PUT /v1/services/{id}/destinations/{endpoint}` | `DestinationSettings` | `Destination`    |
+ * | `DELETE /v1/services/{id}/destinations/{endpoint}` |             | 204                     |
+ * | `POST /v1/zero`                              |                   | 204 (all counters)      |
+ * | `GET /v1/connections`                        |                   | `{ connections: Connection[] }` |
+ * | `GET /v1/timeouts`, `PUT /v1/timeouts`       | `Timeouts`        | `Timeouts`              |
+ * | `GET /v1/info`                               |                   | `Info`                  |
+ *
+ * `{id}` is `tcp:10.0.0.1:80`, `udp:[fd00::1]:53`, `fwmark:5` or `fwmark:5:ipv6`; `{endpoint}` is `192.168.1.1:80`
+ * or `[fd01::1]:80`; both percent-encoded where a client insists. Every error is an `ErrorBody`.
+ */
+
+import * as z from 'zod'
+import { parseAddress } from '../lib/bytes/address.ts'
+
+export const API_VERSION = 'v1'
+export const DEFAULT_SOCKET_PATH = '/run/uipvs/control.sock'
+
+const address = z.string().refine((text) => parseAddress(text) !== null, {
+  error: (issue) => `'${String(issue.input)}' is not an IPv4 or IPv6 address`,
+})
+const port = z.int().min(0).max(65_535)
+const int31 = z.int().min(0).max(2_147_483_647)
+const counter = z.number().min(0)
+
+export const forwardingMethods = ['masquerading', 'gatewaying', 'ipip'] as const
+
+/** What an edit replaces as a whole: whatever is left out returns to its default, as with `ipvsadm -E`. */
+export const ServiceSettings = z.strictObject({
+  scheduler: z.string().max(15).default('wlc'),
+  schedulerFlags: z.array(z.enum(['flag-1', 'flag-2', 'flag-3'])).default([]),
+})
+export type ServiceSettings = z.infer<typeof ServiceSettings>
+
+const addressIdentity = { protocol: z.enum(['tcp', 'udp', 'sctp']), address, port }
+const fwmarkIdentity = {
+  fwmark: z.int().min(1).max(0xffff_ffff),
+  family: z.enum(['ipv4', 'ipv6']).default('ipv4'),
+}
+
+export const ServiceConfig = z.union([
+  z.strictObject({ ...addressIdentity, ...ServiceSettings.shape }),
+  z.strictObject({ ...fwmarkIdentity, ...ServiceSettings.shape }),
+])
+export type ServiceConfig = z.infer<typeof ServiceConfig>
+
+export const DestinationSettings = z.strictObject({
+  method: z.enum(forwardingMethods).default('gatewaying'),
+  weight: int31.default(1),
+  /** Connections at which the server counts as overloaded, and below which no longer; 0 is none. */
+  upperThreshold: int31.default(0),
+  lowerThreshold: int31.default(0),
+})
+export type DestinationSettings = z.infer<typeof DestinationSettings>
+
+export const DestinationConfig = z.strictObject({ address, port, ...DestinationSettings.shape })
+export type DestinationConfig = z.infer<typeof DestinationConfig>
+
+/** Counters since the last zero. */
+export const Counters = z.object({
+  connections: counter,
+  inPackets: counter,
+  outPackets: counter,
+  inBytes: counter,
+  outBytes: counter,
+})
+export type Counters = z.infer<typeof Counters>
+
+/** The same five as estimated rates a second, whole numbers; bytes are bytes, not bits. */
+export const Rates = z.object({
+  connectionsPerSec: counter,
+  inPacketsPerSec: counter,
+  outPacketsPerSec: counter,
+  inBytesPerSec: counter,
+  outBytesPerSec: counter,
+})
+export type Rates = z.infer<typeof Rates>
+
+export const Destination = z.object({
+  ...DestinationConfig.shape,
+  activeConnections: counter,
+  inactiveConnections: counter,
+  persistentConnections: counter,
+  overloaded: z.boolean(),
+  counters: Counters,
+  rates: Rates,
+})
+export type Destination = z.infer<typeof Destination>
+
+const serviceState = {
+  id: z.string(),
+  /** Newest first, the order in which schedulers look at them. */
+  destinations: z.array(Destination),
+  counters: Counters,
+  rates: Rates,
+}
+export const Service = z.union([
+  z.object({ ...addressIdentity, ...ServiceSettings.shape, ...serviceState }),
+  z.object({ ...fwmarkIdentity, ...ServiceSettings.shape, ...serviceState }),
+])
+export type Service = z.infer<typeof Service>
+
+export const Connection = z.object({
+  /** `TCP`, `UDP`, `SCTP`, or `IP` for templates of firewall-mark services. */
+  protocol: z.string(),
+  /** Endpoints as `10.0.0.1:80` or `[fd00::1]:80`. */
+  client: z.string(),
+  virtual: z.string(),
+  destination: z.string(),
+  state: z.string(),
+  /** Whole seconds left, rounded down. */
+  expiresSeconds: z.number(),
+})
+export type Connection = z.infer<typeof Connection>
+
+/** Seconds; 0 in a request leaves a value as it is. */
+export const Timeouts = z.strictObject({ tcp: int31, tcpFin: int31, udp: int31 })
+export type Timeouts = z.infer<typeof Timeouts>
+
+export const Info = z.object({
+  /** The version of uipvs, and the IPVS version whose tools' output it prints. */
+  version: z.string(),
+  ipvsVersion: z.string(),
+  connectionTableSize: z.number(),
+  connectionLimit: z.number(),
+  connections: z.number(),
+  pid: z.number(),
+  uptimeSeconds: z.number(),
+  totals: Counters,
+  /** Packets that were not forwarded, by reason. */
+  dropped: z.record(z.string(), z.number()),
+  /** Packets that were left to the kernel, by reason. */
+  passed: z.record(z.string(), z.number()),
+  /** Each kernel queue: messages received, verdicts refused, buffer overruns, messages not understood. */
+  queues: z.array(
+    z.object({
+      number: z.number(),
+      received: counter,
+      verdictErrors: counter,
+      overruns: counter,
+      malformed: counter,
+    }),
+  ),
+})
+export type Info = z.infer<typeof Info>
+
+/** `code` is stable; `errno` is the kernel's name for the same refusal, by which ipvsadm's texts are chosen. */
+export const ErrorBody = z.object({
+  error: z.object({ code: z.string(), errno: z.string(), message: z.string() }),
+})
+export type ErrorBody = z.infer<typeof ErrorBody>

@@ -1,0 +1,124 @@
+/** The daemon's life: opens everything in order, serves, and undoes it all in reverse on every way out. */
+
+import { rmSync } from 'node:fs'
+import { dirname, join, basename } from 'node:path'
+import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
+import { Administration } from './administration.ts'
+import { type DaemonConfig, readConfig, UsageError } from './config.ts'
+import { listen } from './control/server.ts'
+import { startDataplane } from './dataplane/host.ts'
+import { monotonicMs } from './clock.ts'
+import { openRouteEgress } from './egress/route.ts'
+import { Host } from './host/host.ts'
+import { openLog } from './log.ts'
+import { RouteSocket } from './netlink/route-socket.ts'
+import { effectiveCapabilities, missingCapabilities } from './privileges.ts'
+import type { Arrangement } from './registry.ts'
+import { Ways } from './ways.ts'
+
+export interface RunOptions {
+  readonly configPath?: string | undefined
+  readonly socketPath?: string | undefined
+  readonly version: string
+}
+
+/**
+ * Runs until SIGTERM or SIGINT. Resolves once everything is undone; throws {@link UsageError} for what the operator can
+ * mend, and whatever ended the data path otherwise. Nothing is left behind either way.
+ */
+export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, version }: RunOptions): Promise<void> {
+  const config = readConfig(configPath)
+  const missing = missingCapabilities(effectiveCapabilities())
+  if (missing.length > 0) {
+    throw new UsageError(`${missing.join(' and ')} missing: run as root, or grant them to the process`)
+  }
+  const log = openLog(config.logLevel)
+  /** In the order in which to undo. */
+  const undo: { readonly what: string; act(): Promise<void> | void }[] = []
+  const stopped = stopSignal()
+  try {
+    const host = await Host.open({ journalPath: journalPathOf(socketPath) })
+    undo.push({ what: 'the host', act: () => host.close() })
+    if (host.repaired !== 'nothing') log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
+
+    const arrangement = arrange(config)
+    const dataplane = await startDataplane({
+      queueDriver: config.queueDriver,
+      egressDriver: config.egressDriver,
+      markMask: config.markMask,
+      connectionLimit: config.connectionLimit,
+      queues: [
+        { number: arrangement.superQueue, gso: true, copyBytes: 0xffff, lengthPackets: config.queueLength },
+        { number: arrangement.plainQueue, gso: false, copyBytes: 0xffff, lengthPackets: config.queueLength },
+      ],
+    })
+    // The host stays before it: rules must be gone before the queues that they lead to.
+    undo.push({ what: 'the data path', act: () => dataplane.stop() })
+
+    const routes = new RouteSocket()
+    undo.push({ what: 'the route socket', act: () => routes.close() })
+    const ways = new Ways(routes, () => administration.addresses())
+    const administration = new Administration({ dataplane, host, ways, arrangement, version })
+    await administration.setTimeouts(config.timeouts)
+    await loadServices(administration, config, configPath)
+
+    const server = await listen(socketPath, administration, log)
+    undo.unshift({
+      what: 'the control socket',
+      act: () => {
+        server.close()
+        server.closeAllConnections()
+        rmSync(socketPath, { force: true })
+      },
+    })
+    log.info(
+      { version, socketPath, queues: [arrangement.superQueue, arrangement.plainQueue], services: config.services.length },
+      'ready',
+    )
+    const signal = await Promise.race([stopped, dataplane.failed])
+    log.info({ signal }, 'stopping')
+  } finally {
+    for (const { what, act } of undo) {
+      try {
+        await act()
+      } catch (error) {
+        log.error({ err: error }, `could not undo ${what}`)
+        process.exitCode = 1
+      }
+    }
+  }
+  log.info('stopped')
+}
+
+/** Beside the socket, so that each daemon has its own. */
+export const journalPathOf = (socketPath: string): string =>
+  join(dirname(socketPath), `${basename(socketPath, '.sock')}.journal.json`)
+
+function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): Arrangement {
+  return {
+    superQueue: firstQueue,
+    plainQueue: firstQueue + 1,
+    routesByMark: egressDriver === 'route',
+    markMask,
+    markOf: openRouteEgress({ markMask, nowMs: monotonicMs }).markOf,
+  }
+}
+
+async function loadServices(
+  administration: Administration,
+  { services }: DaemonConfig,
+  configPath: string | undefined,
+): Promise<void> {
+  try {
+    await administration.load(services)
+  } catch (error) {
+    throw new UsageError(`the services of ${configPath} cannot be set up: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Resolves to the first signal that asks to stop. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
+  })
+}

@@ -1,0 +1,138 @@
+/** One packet's way between the kernel's queue and the director: the arrival in, the verdict out. */
+
+import { forbidsFragments, fragment } from '../../lib/encode/fragment.ts'
+import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
+import type { Director } from '../../lib/director/director.ts'
+import type { Arrival, Verdict } from '../../lib/director/verdict.ts'
+import type { Destination } from '../../lib/service/destination.ts'
+import type { Egress, Hop } from '../egress/egress.ts'
+import type { PacketSink } from '../egress/raw.ts'
+import { HOOK, type PacketHandler, type QueuedPacket, type QueueVerdict } from '../queue/packet-queue.ts'
+
+/** Why a forwarded packet could not leave, beyond what the director counts itself. */
+export interface DataplaneCounters {
+  noHop: number
+}
+
+const NO_BYTES = new Uint8Array(0)
+const FRAGMENT_MAX_BYTES = 65_536
+
+/**
+ * Binds a director to the drivers. {@link Dataplane.handle} is the handler of every queue; {@link Dataplane.flush} is to be
+ * called after each batch, before the queue's area is written again.
+ */
+export class Dataplane {
+  readonly director: Director
+  readonly counters: DataplaneCounters = { noHop: 0 }
+  readonly #egress: Egress
+  readonly #sink: PacketSink
+  readonly #markMask: number
+  readonly #now: () => number
+  /** By destination id: where direct routing sends. */
+  readonly #hops = new Map<number, Hop>()
+  readonly #fragment = new Uint8Array(FRAGMENT_MAX_BYTES)
+  #identification = 0
+
+  readonly #arrival: Arrival = {
+    bytes: NO_BYTES,
+    start: 0,
+    end: 0,
+    hook: 'inbound',
+    mark: 0,
+    offload: OFFLOAD.finished,
+    nowMs: 0,
+  }
+  readonly #answer: QueueVerdict = { kind: 'accept', bytes: NO_BYTES, start: 0, end: 0, setsMark: false, mark: 0 }
+
+  constructor(
+    director: Director,
+    parts: { egress: Egress; sink: PacketSink; markMask: number; now: () => number },
+  ) {
+    this.director = director
+    this.#egress = parts.egress
+    this.#sink = parts.sink
+    this.#markMask = parts.markMask
+    this.#now = parts.now
+  }
+
+  readonly handle: PacketHandler = (packet) => {
+    const arrival = this.#arrival
+    arrival.bytes = packet.bytes
+    arrival.start = packet.start
+    arrival.end = packet.end
+    arrival.hook = packet.hook === HOOK.forward ? 'outbound' : 'inbound'
+    arrival.mark = packet.mark
+    arrival.offload = offloadOf(packet)
+    arrival.nowMs = this.#now()
+    const verdict = this.director.process(arrival)
+    const answer = this.#answer
+    answer.setsMark = false
+    switch (verdict.kind) {
+      case 'accept':
+        answer.kind = 'accept'
+        return answer
+      case 'rewrite':
+        answer.kind = 'replace'
+        answer.bytes = verdict.bytes
+        answer.start = verdict.start
+        answer.end = verdict.end
+        return answer
+      case 'direct':
+        return this.#direct(packet, verdict, answer)
+      case 'send':
+        this.#send(verdict)
+        break
+      case 'drop':
+        if (verdict.answerBytes > 0) this.#sink.send(this.director.answer, 0, verdict.answerBytes)
+    }
+    answer.kind = 'drop'
+    return answer
+  }
+
+  /** Sends what the batch gathered for the sink and the egress driver. */
+  flush(): void {
+    this.#sink.flush()
+    this.#egress.flush()
+  }
+
+  /** Learns (or forgets) where a destination's packets go by direct routing. */
+  setHop({ id }: Destination, hop: Hop | null): void {
+    if (hop === null) this.#hops.delete(id)
+    else this.#hops.set(id, hop)
+  }
+
+  /** By the kernel, which routes by the mark; or by the egress driver, and the kernel's copy is dropped. */
+  #direct(packet: QueuedPacket, verdict: Verdict, answer: QueueVerdict): QueueVerdict {
+    const hop = this.#hops.get((verdict.destination as Destination).id)
+    answer.kind = 'drop'
+    if (hop === undefined) {
+      this.counters.noHop++
+      return answer
+    }
+    if (!this.#egress.kernelForwards) {
+      this.#egress.transmit(hop, verdict.bytes, verdict.start, verdict.end)
+      return answer
+    }
+    answer.kind = 'accept'
+    answer.setsMark = true
+    answer.mark = (packet.mark & ~this.#markMask) | this.#egress.markOf(hop.slot)
+    return answer
+  }
+
+  /** A tunnel's packet, in fragments where it must and may be cut. */
+  #send({ bytes, start, end, destination }: Verdict): void {
+    const mtuBytes = destination?.path?.mtuBytes ?? 0
+    if (end - start <= mtuBytes || forbidsFragments(bytes, start)) {
+      this.#sink.send(bytes, start, end)
+      return
+    }
+    this.#identification = (this.#identification + 1) | 0
+    const options = { mtuBytes, identification: this.#identification, out: this.#fragment }
+    fragment(bytes, start, end, options, (out, length) => this.#sink.send(out, 0, length))
+  }
+}
+
+const offloadOf = ({ checksumUnfinished, isSuper }: QueuedPacket): Offload => {
+  if (!checksumUnfinished) return OFFLOAD.finished
+  return isSuper ? OFFLOAD.unfinishedSuper : OFFLOAD.unfinished
+}

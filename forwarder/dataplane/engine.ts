@@ -1,0 +1,179 @@
+/** The data path's answers to control requests: changes to the director's tables, and what they hold. */
+
+import { identityOf } from '../../control/identity.ts'
+import type { Connection, Counters, Destination, Rates, Service } from '../../control/schema.ts'
+import { parseAddress } from '../../lib/bytes/address.ts'
+import type { ConnectionView } from '../../lib/conn/connection-table.ts'
+import { FLAG } from '../../lib/conn/layout.ts'
+import type { Counts } from '../../lib/service/counters.ts'
+import type { Destination as LibDestination } from '../../lib/service/destination.ts'
+import {
+  type DestinationKey,
+  formatEndpoint,
+  formatServiceKey,
+  parseEndpoint,
+  parseServiceKey,
+  type ServiceKey,
+} from '../../lib/service/key.ts'
+import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
+import { SCHEDULER_FLAG, type SchedulerFlag } from '../../lib/service/scheduler.ts'
+import type { ServiceSettings as LibServiceSettings, VirtualService } from '../../lib/service/virtual-service.ts'
+import type { PacketQueue } from '../queue/packet-queue.ts'
+import type { Dataplane } from './dataplane.ts'
+import type { Request, Statistics, Way } from './messages.ts'
+
+export class Engine {
+  readonly #dataplane: Dataplane
+  readonly #queues: readonly PacketQueue[]
+  readonly #now: () => number
+
+  constructor(dataplane: Dataplane, queues: readonly PacketQueue[], now: () => number) {
+    this.#dataplane = dataplane
+    this.#queues = queues
+    this.#now = now
+  }
+
+  /** The answer (`undefined` for a change that was made) or a refusal. Keys in a request have been validated. */
+  answer(request: Request): unknown {
+    const { director } = this.#dataplane
+    const { services } = director
+    switch (request.kind) {
+      case 'add-service':
+        return settle(services.add(keyOf(request.service), settingsOf(request.settings)))
+      case 'edit-service':
+        return settle(services.edit(keyOf(request.service), settingsOf(request.settings)))
+      case 'remove-service':
+        return settle(services.remove(keyOf(request.service)))
+      case 'add-destination':
+        return this.#place(request, services.addDestination(...destinationOf(request), request.settings))
+      case 'edit-destination':
+        return this.#place(request, services.editDestination(...destinationOf(request), request.settings))
+      case 'remove-destination':
+        return settle(services.removeDestination(...destinationOf(request)))
+      case 'zero':
+        return this.#zero(request.service)
+      case 'services':
+        return Array.from(services, describeService)
+      case 'connections':
+        return this.#connections()
+      case 'timeouts':
+        return director.timeouts
+      case 'set-timeouts':
+        director.timeouts = request.timeouts
+        return director.timeouts
+      case 'statistics':
+        return this.#statistics()
+    }
+  }
+
+  #place({ way }: { way: Way | null }, destination: LibDestination | Refusal): Refusal | undefined {
+    if (isRefusal(destination)) return destination
+    const sourceAddress = way === null ? null : parseAddress(way.sourceAddress)
+    destination.path = way === null || sourceAddress === null ? null : { sourceAddress, mtuBytes: way.mtuBytes }
+    this.#dataplane.setHop(destination, way?.hop ?? null)
+    return undefined
+  }
+
+  #zero(id: string | null): Refusal | undefined {
+    const { director } = this.#dataplane
+    if (id === null) {
+      director.totals.zero()
+      for (const service of director.services) zeroService(service)
+      return undefined
+    }
+    const service = director.services.get(keyOf(id))
+    if (service === null) return { refused: 'no-such-service', message: `there is no service ${id}` }
+    zeroService(service)
+    return undefined
+  }
+
+  #connections(): Connection[] {
+    const { director } = this.#dataplane
+    const nowMs = this.#now()
+    return Array.from(director.connections.records(), (record) => {
+      const view = director.connections.describe(record, nowMs)
+      return {
+        ...this.#stateOf(view),
+        client: formatEndpoint(view.client),
+        virtual: formatEndpoint(view.virtual),
+        destination: formatEndpoint(view.destination),
+        expiresSeconds: view.expiresSeconds,
+      }
+    })
+  }
+
+  #stateOf({ protocol, state, flags }: ConnectionView): { protocol: string; state: string } {
+    const known = this.#dataplane.director.protocol(protocol)
+    const name = known?.name ?? (protocol === 0 ? 'IP' : `IP_${protocol}`)
+    if (flags & FLAG.template || known === undefined) return { protocol: name, state: 'NONE' }
+    return { protocol: name, state: known.states[state] ?? 'ERR!' }
+  }
+
+  #statistics(): Statistics {
+    const { director, counters } = this.#dataplane
+    return {
+      connections: director.connections.size,
+      connectionLimit: director.connections.limit,
+      connectionTableSize: director.connections.buckets,
+      totals: director.totals.shown(),
+      dropped: { ...director.dropped.toObject(), 'no-hop': counters.noHop },
+      passed: director.passed.toObject(),
+      queues: this.#queues.map(({ number, counters }) => ({ number, ...counters })),
+    }
+  }
+}
+
+const settle = (result: VirtualService | LibDestination | Refusal): Refusal | undefined =>
+  isRefusal(result) ? result : undefined
+
+const keyOf = (id: string): ServiceKey => parseServiceKey(id) as ServiceKey
+
+const destinationOf = (request: { service: string; endpoint: string }): [ServiceKey, DestinationKey] => [
+  keyOf(request.service),
+  parseEndpoint(request.endpoint) as DestinationKey,
+]
+
+const settingsOf = (settings: { scheduler: string; schedulerFlags: SchedulerFlag[] }): LibServiceSettings => ({
+  scheduler: settings.scheduler,
+  schedulerFlags: settings.schedulerFlags.reduce((bits, flag) => bits | SCHEDULER_FLAG[flag], 0),
+})
+
+function zeroService(service: VirtualService): void {
+  service.counters.zero()
+  for (const destination of service.pool) destination.counters.zero()
+}
+
+const FLAG_NAMES = Object.keys(SCHEDULER_FLAG) as SchedulerFlag[]
+
+const describeService = (service: VirtualService): Service => ({
+  id: formatServiceKey(service.key),
+  ...identityOf(service.key),
+  scheduler: service.settings.scheduler,
+  schedulerFlags: FLAG_NAMES.filter((name) => service.settings.schedulerFlags & SCHEDULER_FLAG[name]),
+  destinations: service.pool.map(describeDestination),
+  counters: service.counters.shown(),
+  rates: ratesOf(service.counters.rates()),
+})
+
+const describeDestination = (destination: LibDestination): Destination => ({
+  address: destination.address.toString(),
+  port: destination.port,
+  method: destination.method,
+  weight: destination.weight,
+  upperThreshold: destination.upperThreshold,
+  lowerThreshold: destination.lowerThreshold,
+  activeConnections: destination.active,
+  inactiveConnections: destination.inactive,
+  persistentConnections: destination.persistent,
+  overloaded: destination.isOverloaded,
+  counters: destination.counters.shown() satisfies Counters,
+  rates: ratesOf(destination.counters.rates()),
+})
+
+const ratesOf = (rates: Counts): Rates => ({
+  connectionsPerSec: rates.connections,
+  inPacketsPerSec: rates.inPackets,
+  outPacketsPerSec: rates.outPackets,
+  inBytesPerSec: rates.inBytes,
+  outBytesPerSec: rates.outBytes,
+})

@@ -1,0 +1,85 @@
+/** The configuration in force, as values: what the daemon was told, and what the host must do for it. */
+
+import type { DestinationConfig, ServiceConfig } from '../control/schema.ts'
+import { endpointOf, keyOf } from '../control/identity.ts'
+import { formatEndpoint, formatServiceKey, type ServiceKey, serviceFamily } from '../lib/service/key.ts'
+import type { Family } from '../lib/bytes/address.ts'
+import type { Way } from './dataplane/messages.ts'
+import type { WantedState } from './host/host.ts'
+import type { RoutedHop } from './host/routing.ts'
+import type { RedirectedService, ReplySource } from './host/rules.ts'
+
+export interface RegisteredDestination {
+  readonly config: DestinationConfig
+  readonly way: Way | null
+}
+
+export interface RegisteredService {
+  readonly key: ServiceKey
+  readonly config: ServiceConfig
+  /** By endpoint text. */
+  readonly destinations: ReadonlyMap<string, RegisteredDestination>
+}
+
+/** By service id. Immutable: a change makes another one, so that a failed change leaves the former in force. */
+export type Registry = ReadonlyMap<string, RegisteredService>
+
+export const serviceId = (config: ServiceConfig): string => formatServiceKey(keyOf(config))
+export const endpointId = (config: DestinationConfig): string => formatEndpoint(endpointOf(config))
+
+/** The registry with the entry replaced, or removed where `value` is undefined. */
+export function replaced<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
+  const copy = new Map(map)
+  if (value === undefined) copy.delete(key)
+  else copy.set(key, value)
+  return copy
+}
+
+/** How this daemon takes packets in and lets them out. */
+export interface Arrangement {
+  /** Delivers super-packets whole. */
+  readonly superQueue: number
+  /** Delivers packets as the wire will see them: for whatever leaves by our own hand. */
+  readonly plainQueue: number
+  /** Whether direct routing is the kernel's work, by mark. */
+  readonly routesByMark: boolean
+  readonly markMask: number
+  readonly markOf: (slot: number) => number
+}
+
+/** What the registry asks of the host. */
+export function wantedState(registry: Registry, arrangement: Arrangement): WantedState {
+  const services = [...registry.values()]
+  const forwarding = new Set<Family>()
+  const hops = new Map<number, RoutedHop>()
+  for (const { key, destinations } of services) {
+    for (const { config, way } of destinations.values()) {
+      if (isForwardedByKernel(config, arrangement)) forwarding.add(serviceFamily(key))
+      if (config.method !== 'gatewaying' || !arrangement.routesByMark || !way?.hop) continue
+      const { hop } = way
+      hops.set(hop.slot, { hop, mark: arrangement.markOf(hop.slot), mask: arrangement.markMask })
+    }
+  }
+  return {
+    services: services.map((service) => redirected(service, arrangement)),
+    hops: [...hops.values()],
+    sysctls: { forwarding: [...forwarding], noRedirects: forwarding.size > 0, tunnelIngress: [] },
+  }
+}
+
+const isForwardedByKernel = ({ method }: DestinationConfig, { routesByMark }: Arrangement): boolean =>
+  method === 'masquerading' || (method === 'gatewaying' && routesByMark)
+
+function redirected({ key, destinations }: RegisteredService, arrangement: Arrangement): RedirectedService {
+  const configs = [...destinations.values()].map(({ config }) => config)
+  const isKernels = configs.every((config) => isForwardedByKernel(config, arrangement))
+  const masqueraded = configs.filter(({ method }) => method === 'masquerading')
+  return {
+    key,
+    queueNumber: isKernels ? arrangement.superQueue : arrangement.plainQueue,
+    replySources: masqueraded.map((config): ReplySource => {
+      const { address, port } = endpointOf(config)
+      return { address, port, transport: key.kind === 'address' ? key.transport : 'any' }
+    }),
+  }
+}

@@ -1,0 +1,55 @@
+/** The ways to real servers, asked of the host's routes; and the slots by which direct routing names them. */
+
+import { parseAddress } from '../lib/bytes/address.ts'
+import type { Way } from './dataplane/messages.ts'
+import type { RouteSocket } from './netlink/route-socket.ts'
+
+/** As many real servers can be reached by direct routing as there are routing tables for them. */
+const SLOTS_MAX = 4096
+
+export class Ways {
+  readonly #routes: Pick<RouteSocket, 'route' | 'link'>
+  readonly #inUse: () => ReadonlySet<string>
+  /** By real server's address. */
+  readonly #slots = new Map<string, number>()
+
+  /** `inUse` tells which real servers there are: a slot is kept for as long as its address is among them. */
+  constructor(routes: Pick<RouteSocket, 'route' | 'link'>, inUse: () => ReadonlySet<string>) {
+    this.#routes = routes
+    this.#inUse = inUse
+  }
+
+  /** The way to the address as the routes are now: `'local'` for one of this host's own, null without a route. */
+  to(address: string): Way | 'local' | null {
+    const destination = parseAddress(address)
+    const route = destination === null ? null : this.#routes.route({ destination })
+    if (route?.type === 'local') return 'local'
+    const link = route?.type === 'unicast' ? this.#routes.link(route.deviceIndex) : null
+    if (route === null || link === null) return null
+    const slot = this.#slotOf(address)
+    const gateway = route.gateway?.toString() ?? address
+    return {
+      sourceAddress: route.preferredSource?.toString() ?? (address.includes(':') ? '::' : '0.0.0.0'),
+      mtuBytes: route.mtuBytes ?? link.mtuBytes,
+      hop:
+        slot === null
+          ? null
+          : { slot, destination: address, gateway, deviceIndex: link.index, deviceName: link.name },
+    }
+  }
+
+  /** The address's slot, or the lowest that is free. */
+  #slotOf(address: string): number | null {
+    const held = this.#slots.get(address)
+    if (held !== undefined) return held
+    const inUse = this.#inUse()
+    for (const each of this.#slots.keys()) if (!inUse.has(each)) this.#slots.delete(each)
+    const taken = new Set(this.#slots.values())
+    for (let slot = 1; slot <= SLOTS_MAX; slot++) {
+      if (taken.has(slot)) continue
+      this.#slots.set(address, slot)
+      return slot
+    }
+    return null
+  }
+}

@@ -48,7 +48,8 @@ const INITIAL_TIMEOUT_TICKS = 3 * TICKS_PER_SEC
 export class ConnectionTable {
   readonly words: Int32Array
   readonly limit: number
-  readonly #buckets: Int32Array
+  /** The newest record of each bucket, or {@link NONE}. */
+  readonly heads: Int32Array
   readonly #bucketMask: number
   readonly #seed: number
   readonly #wheel: ExpiryWheel
@@ -61,7 +62,7 @@ export class ConnectionTable {
     this.limit = limit
     this.words = new Int32Array((limit + 1) * RECORD_WORDS)
     const buckets = 2 ** Math.max(8, Math.ceil(Math.log2(limit)))
-    this.#buckets = new Int32Array(buckets)
+    this.heads = new Int32Array(buckets)
     this.#bucketMask = buckets - 1
     this.#seed = seed | 0
     this.#wheel = new ExpiryWheel(this.words, tickOf(nowMs))
@@ -73,7 +74,7 @@ export class ConnectionTable {
   }
 
   get buckets(): number {
-    return this.#buckets.length
+    return this.heads.length
   }
 
   /** The connection of a packet from a client to a virtual service, or {@link NONE}. */
@@ -83,8 +84,8 @@ export class ConnectionTable {
     const isIpv6 = packet.family === 6
     const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
     let record =
-      this.#buckets[
-        this.#bucketOf(
+      this.heads[
+        this.bucketOf(
           kind,
           packet.sourceW0,
           packet.sourceW1,
@@ -123,8 +124,8 @@ export class ConnectionTable {
     const isIpv6 = packet.family === 6
     const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
     let record =
-      this.#buckets[
-        this.#bucketOf(
+      this.heads[
+        this.bucketOf(
           kind,
           packet.destinationW0,
           packet.destinationW1,
@@ -185,7 +186,7 @@ export class ConnectionTable {
     words[base + WORD.fwmark] = from.fwmark
     words[base + WORD.natDelta] = 0
 
-    const bucket = this.#bucketOf(
+    const bucket = this.bucketOf(
       kind,
       from.clientW0,
       from.clientW1,
@@ -193,8 +194,8 @@ export class ConnectionTable {
       from.clientW3,
       from.clientPort,
     )
-    words[base + WORD.nextInBucket] = this.#buckets[bucket]!
-    this.#buckets[bucket] = record
+    words[base + WORD.nextInBucket] = this.heads[bucket]!
+    this.heads[bucket] = record
     this.#wheel.file(record)
     this.#size++
     return record
@@ -331,7 +332,7 @@ export class ConnectionTable {
     const words = this.words
     const base = record * RECORD_WORDS
     const next = words[base + WORD.nextInBucket]!
-    const bucket = this.#bucketOf(
+    const bucket = this.bucketOf(
       words[base + WORD.kind]! & KEY_BITS,
       words[base + WORD.client]!,
       words[base + WORD.client + 1]!,
@@ -339,9 +340,9 @@ export class ConnectionTable {
       words[base + WORD.client + 3]!,
       words[base + WORD.ports]! >>> 16,
     )
-    let each = this.#buckets[bucket]!
+    let each = this.heads[bucket]!
     if (each === record) {
-      this.#buckets[bucket] = next
+      this.heads[bucket] = next
       return
     }
     for (;;) {
@@ -353,8 +354,8 @@ export class ConnectionTable {
     }
   }
 
-  /** Mixes as MurmurHash3 does (its constants); an IPv4 key skips the words that are 0. */
-  #bucketOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
+  /** The bucket of a client; `kind` is protocol and family as in {@link WORD.kind}. Mixes as MurmurHash3 does (its constants); an IPv4 key skips the words that are 0. */
+  bucketOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
     let hash = this.#seed ^ w0
     if (kind & KIND.ipv6) {
       hash = Math.imul(hash ^ (hash >>> 15), 0xcc9e2d51) ^ w1

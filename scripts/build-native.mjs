@@ -2,7 +2,9 @@
  * Compiles native/seam.c into native/build/seam.node with the system's C compiler and the headers of the npm
  * package `node-api-headers`; no node-gyp, no Python. Does nothing when the result is newer than its sources.
  *
- *     node scripts/build-native.mjs [output directory]
+ *     node scripts/build-native.mjs [--if-possible] [output directory]
+ *
+ * `--if-possible` is for npm's install step: who only wants the library needs no compiler, so it is only told.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -16,7 +18,10 @@ const GET_COMPILER = 'on Debian and Ubuntu: apt-get install gcc libc6-dev'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const source = join(root, 'native', 'seam.c')
-const directory = process.argv[2] ?? join(root, 'native', 'build')
+const words = process.argv.slice(2)
+const isOptional = words[0] === '--if-possible'
+if (isOptional) words.shift()
+const directory = words[0] ?? join(root, 'native', 'build')
 const target = join(directory, 'seam.node')
 
 /** When a file was last changed, or -1 where there is none. */
@@ -25,7 +30,7 @@ const changedMs = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?
 /** Ends the build with one line that says what is missing and how to get it. */
 function fail(why) {
   console.error(`build-native: ${why}`)
-  process.exit(1)
+  process.exit(isOptional ? 0 : 1)
 }
 
 function headersDirectory() {

@@ -1,0 +1,37 @@
+/** Services as the commands that make them, for `-S`. Thresholds are left out, as ipvsadm leaves them out. */
+
+import { type Destination, endpointOf, keyOf, type Service } from '../control/index.ts'
+import type { ServiceKey } from '../lib/service/key.ts'
+import { endpointLabel, transportOf } from './format-name.ts'
+import type { Labels } from './names.ts'
+import { formatSchedulerFlags } from './sched-flags.ts'
+
+/** One `-A` line for each service, followed by an `-a` line for each of its servers, in the order given. */
+export function formatSaved(services: readonly Service[], labels: Labels): string {
+  const lines: string[] = []
+  for (const service of services) {
+    const key = keyOf(service)
+    const name = optionOf(key, labels)
+    lines.push(`-A ${name}${settingsOf(service)}\n`)
+    for (const server of service.destinations) {
+      const endpoint = endpointLabel(endpointOf(server), transportOf(key), labels)
+      lines.push(
+        `-a ${name} -r ${endpoint} ${METHODS[server.method]} -w ${server.weight}${tunnelOf(server)}\n`,
+      )
+    }
+  }
+  return lines.join('')
+}
+
+const TRANSPORT_OPTIONS = { tcp: '-t', udp: '-u', sctp: '--sctp-service' } as const
+const METHODS = { masquerading: '-m', gatewaying: '-g', ipip: '-i' } as const
+
+const optionOf = (key: ServiceKey, labels: Labels): string =>
+  key.kind === 'fwmark'
+    ? `-f ${key.fwmark}${key.family === 6 ? ' -6' : ''}`
+    : `${TRANSPORT_OPTIONS[key.transport]} ${endpointLabel(key, key.transport, labels)}`
+
+const settingsOf = ({ scheduler, schedulerFlags }: Service): string =>
+  ` -s ${scheduler}${schedulerFlags.length === 0 ? '' : ` -b ${formatSchedulerFlags(schedulerFlags, scheduler)}`}`
+
+const tunnelOf = ({ method }: Destination): string => (method === 'ipip' ? ' --tun-type ipip' : '')

@@ -3,6 +3,7 @@
  * host's rules and routes, and the registry; where one refuses, the others are put back and nothing has changed.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type {
   Connection,
   Destination,
@@ -171,6 +172,26 @@ export class Administration {
       const destinations = replaced(before.destinations, endpoint, undefined)
       return replaced(registry, service, { ...before, destinations })
     })
+  }
+
+  /** Follows the host's routes: destinations whose way has changed, or that have one at last, are told so. */
+  async refreshWays(): Promise<void> {
+    for (const { key, destinations } of [...this.#registry.values()]) {
+      for (const [endpoint, { config, way: former }] of destinations) {
+        const way = this.#parts.ways.to(config.address)
+        if (way === 'local' || isDeepStrictEqual(way, former)) continue
+        const service = formatServiceKey(key)
+        const edit = { kind: 'edit-destination', service, endpoint, settings: config } as const
+        await this.#change({ ...edit, way }, { ...edit, way: former }, (registry) => {
+          const before = registry.get(service)
+          if (before?.destinations.get(endpoint)?.config !== config) return registry
+          return replaced(registry, service, {
+            ...before,
+            destinations: replaced(before.destinations, endpoint, { config, way }),
+          })
+        })
+      }
+    }
   }
 
   async zero(key: ServiceKey | null): Promise<void> {

@@ -16,6 +16,9 @@ import { effectiveCapabilities, missingCapabilities } from './privileges.ts'
 import type { Arrangement } from './registry.ts'
 import { Ways } from './ways.ts'
 
+/** How often the ways to real servers are compared with the host's routes. */
+const WAYS_PERIOD_MS = 5_000
+
 export interface RunOptions {
   readonly configPath?: string | undefined
   readonly socketPath?: string | undefined
@@ -36,6 +39,7 @@ export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, versio
   /** In the order in which to undo. */
   const undo: { readonly what: string; act(): Promise<void> | void }[] = []
   const stopped = stopSignal()
+  process.on('SIGHUP', () => log.warn('SIGHUP is ignored: the configuration file is only read at the start'))
   try {
     const host = await Host.open({ journalPath: journalPathOf(socketPath) })
     undo.push({ what: 'the host', act: () => host.close() })
@@ -75,6 +79,10 @@ export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, versio
       { version, socketPath, queues: [arrangement.superQueue, arrangement.plainQueue], services: config.services.length },
       'ready',
     )
+    const refreshing = setInterval(() => {
+      administration.refreshWays().catch((error: Error) => log.error({ err: error }, 'routes could not be followed'))
+    }, WAYS_PERIOD_MS)
+    undo.unshift({ what: 'the watch on routes', act: () => clearInterval(refreshing) })
     const signal = await Promise.race([stopped, dataplane.failed])
     log.info({ signal }, 'stopping')
   } finally {
@@ -116,9 +124,12 @@ async function loadServices(
   }
 }
 
-/** Resolves to the first signal that asks to stop. */
+/** Resolves to the first signal that asks to stop; rejects with whatever nobody caught, so that it too is undone after. */
 function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
+  const stopped = new Promise<NodeJS.Signals>((resolve, reject) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
+    process.on('uncaughtException', reject)
   })
+  stopped.catch(() => {}) // it may come before anybody waits
+  return stopped
 }

@@ -22,6 +22,7 @@ export async function startThread(settings: DataplaneSettings): Promise<Dataplan
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   let isStopping = false
+  let ended: Error | null = null
 
   let fail: (error: Error) => void = () => {}
   const failed = new Promise<never>((_resolve, reject) => {
@@ -40,6 +41,7 @@ export async function startThread(settings: DataplaneSettings): Promise<Dataplan
   })
 
   function end(error: Error): void {
+    ended = error
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
     fail(error)
@@ -47,6 +49,10 @@ export async function startThread(settings: DataplaneSettings): Promise<Dataplan
 
   const send = (request: Numbered['request']): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      if (ended !== null) {
+        reject(ended)
+        return
+      }
       const id = ++lastId
       waiting.set(id, { resolve, reject })
       worker.postMessage({ id, request } satisfies Numbered)
@@ -59,6 +65,7 @@ export async function startThread(settings: DataplaneSettings): Promise<Dataplan
     ask: <R extends Request>(request: R) => send(request) as Promise<AnswerTo<R['kind']> | Refusal>,
     async stop() {
       isStopping = true
+      if (ended !== null) return
       const exited = new Promise((resolve) => worker.once('exit', resolve))
       await send({ kind: 'stop' })
       await exited

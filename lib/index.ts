@@ -16,9 +16,27 @@ export * from './bytes/checksum.ts'
 export { ConnectionTable, type ConnectionTableOptions, type ConnectionView } from './conn/connection-table.ts'
 export { FLAG, LAYOUT_VERSION, NONE, RECORD_BYTES } from './conn/layout.ts'
 export { MAX_TIMEOUT_SEC, type Protocol, type Timeouts } from './conn/protocol.ts'
-export { DIRECTION, type Direction, nextTcpState, TCP_STATES, TCP_TIMEOUTS_SEC, type TcpState } from './conn/tcp-state.ts'
-export { DEFAULT_CONNECTION_LIMIT, Director, type DirectorKnobs, type DirectorOptions } from './director/director.ts'
-export { DROP_REASONS, type DropReason, PASS_REASONS, type PassReason, type ReasonCounters } from './director/reasons.ts'
+export {
+  DIRECTION,
+  type Direction,
+  nextTcpState,
+  TCP_STATES,
+  TCP_TIMEOUTS_SEC,
+  type TcpState,
+} from './conn/tcp-state.ts'
+export {
+  DEFAULT_CONNECTION_LIMIT,
+  Director,
+  type DirectorKnobs,
+  type DirectorOptions,
+} from './director/director.ts'
+export {
+  DROP_REASONS,
+  type DropReason,
+  PASS_REASONS,
+  type PassReason,
+  type ReasonCounters,
+} from './director/reasons.ts'
 export { type Arrival, HEADROOM_BYTES, type Verdict } from './director/verdict.ts'
 export { forbidsFragments, fragment } from './encode/fragment.ts'
 export { ICMP_ERROR, ICMP_ERROR_MAX_BYTES, type IcmpErrorKind } from './encode/icmp-error.ts'

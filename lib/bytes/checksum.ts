@@ -11,7 +11,7 @@ import { readU8, readU16 } from './octets.ts'
 /**
  * One's complement sum of `bytes[start, end)`, folded to 16 bits, not yet complemented. RFC 1071 §1. An odd last
  * octet is the high half of a word. For areas up to 8 MiB.
- * @param initial sum of the octets before, folded; they must have been even in number
+ * @param initial sum of the octets before, folded or not, below 2^30; they must have been even in number
  */
 export function sum16(bytes: Uint8Array, start: number, end: number, initial = 0): number {
   // High and low octets are added up apart and joined once: each total stays a small integer for every area
@@ -111,5 +111,5 @@ export const pseudoHeaderSum6 = (
     bytes,
     headerStart + IPV6_ADDRESSES,
     headerStart + IPV6_ADDRESSES + 32,
-    fold16(protocol + (transportBytes >>> 16) + (transportBytes & 0xffff)),
+    protocol + transportBytes, // a length beyond 16 bits folds into its two halves, as the RFC draws it
   )

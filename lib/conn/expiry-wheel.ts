@@ -32,8 +32,7 @@ export class ExpiryWheel {
     // A deadline that has passed already is due in the slot being worked off next; a far one waits a round.
     const earliest = this.#tick + 1
     const latest = this.#tick + SLOT_MASK
-    const deadline = words[base + WORD.deadlineTick]!
-    const tick = deadline < earliest ? earliest : deadline > latest ? latest : deadline
+    const tick = Math.max(earliest, Math.min(words[base + WORD.deadlineTick]!, latest))
     const slot = tick & SLOT_MASK
     const next = this.#heads[slot]!
     words[base + WORD.filedTick] = tick

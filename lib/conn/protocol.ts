@@ -1,7 +1,7 @@
 /** The protocols whose connections are followed: states, timeouts and activity, as tables by state number. */
 
-import { PROTOCOL } from '../wire/protocol.ts'
 import type { Packet } from '../wire/packet.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
 import { type Direction, nextTcpState, TCP_ACTIVE_STATES, TCP_STATES, TCP_TIMEOUTS_SEC } from './tcp-state.ts'
 import { ticksFromSec } from './ticks.ts'
 

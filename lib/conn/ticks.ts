@@ -1,4 +1,4 @@
-/** Time as connections keep it: in ticks, so that a deadline is one 32-bit word for thirteen years of uptime. */
+/** Time as connections keep it: in ticks, so that a deadline is one signed 32-bit word for nearly seven years on the clock. */
 
 export const TICKS_PER_SEC = 10
 const TICK_MS = 1000 / TICKS_PER_SEC

@@ -132,9 +132,12 @@ export class Director {
    */
   passTime(nowMs: number, budget = 4096): boolean {
     if (nowMs >= this.#nextEstimationMs) {
-      this.#nextEstimationMs = Math.max(this.#nextEstimationMs + ESTIMATION_PERIOD_MS, nowMs)
+      // After a stall the missed periods are left out: a snapshot taken twice at once would halve the rates.
+      const missed = Math.floor((nowMs - this.#nextEstimationMs) / ESTIMATION_PERIOD_MS)
+      this.#nextEstimationMs += (missed + 1) * ESTIMATION_PERIOD_MS
       this.#estimate()
       this.services.sweepTrash(nowMs)
+      for (const { scheduler } of this.services) scheduler?.passTime?.(nowMs)
     }
     return this.connections.expire(nowMs, budget, this.#unbind)
   }
@@ -175,6 +178,8 @@ export class Director {
       )
       if (service === null) return this.#pass('no-service')
       if (packet.sourcePort === FTP_DATA_PORT) return this.#pass('ftp-data')
+      // The FTP service is found for other ports too, whose packets it does not take: they are for the host itself.
+      if (service.port === FTP_PORT && packet.destinationPort !== FTP_PORT) return this.#pass('no-service')
       const destination = this.#schedule(service, arrival.nowMs)
       if (destination === null) return this.#refuse('no-destination', 'portUnreachable', arrival.nowMs)
       record = this.#connect(service, destination, arrival)
@@ -218,13 +223,15 @@ export class Director {
     const { words } = this.connections
     switch (words[base + WORD.flags]! & FLAG.methodMask) {
       case METHOD.masquerading:
-        if (this.#isTooBig(destination, 0, arrival.offload)) return this.#refuseTooBig(destination, 0, arrival)
+        if (this.#isTooBig(destination, 0, arrival.offload))
+          return this.#refuseTooBig(destination, 0, arrival)
         if (!this.#kernelForwards.masquerading) decrementHopLimit(packet)
         rewriteInbound(packet, words, base, arrival.offload)
         return this.#forward('rewrite', packet.start, destination)
       case METHOD.gatewaying:
         if (this.#kernelForwards.gatewaying) return this.#forward('direct', packet.start, destination)
-        if (this.#isTooBig(destination, 0, arrival.offload)) return this.#refuseTooBig(destination, 0, arrival)
+        if (this.#isTooBig(destination, 0, arrival.offload))
+          return this.#refuseTooBig(destination, 0, arrival)
         decrementHopLimit(packet)
         if (arrival.offload !== OFFLOAD.finished) finishTransportChecksum(packet)
         return this.#forward('direct', packet.start, destination)
@@ -237,8 +244,11 @@ export class Director {
     const packet = this.#packet
     const { path } = destination
     if (path === null) return this.#refuse('no-path', 'hostUnreachable', arrival.nowMs)
-    const overheadBytes = outerBytes(destination.address.family)
-    if (this.#isTooBig(destination, overheadBytes, OFFLOAD.finished)) {
+    const { family } = destination.address
+    const overheadBytes = outerBytes(family)
+    if (path.mtuBytes - overheadBytes < MIN_TUNNEL_MTU_BYTES[family]) return this.#drop('no-path')
+    const isLongest = packet.totalBytes + overheadBytes > MAX_PACKET_BYTES
+    if (isLongest || this.#isTooBig(destination, overheadBytes, OFFLOAD.finished)) {
       return this.#refuseTooBig(destination, overheadBytes, arrival)
     }
     if (packet.start < overheadBytes) this.#moveToScratch()
@@ -259,11 +269,13 @@ export class Director {
 
   #refuseTooBig({ path }: Destination, overheadBytes: number, arrival: Arrival): Verdict {
     const mtuBytes = path === null ? 0 : path.mtuBytes - overheadBytes
+    // As the kernel has it, the sender is quoted its packet one hop on.
+    decrementHopLimit(this.#packet)
     return this.#refuse('too-big', 'packetTooBig', arrival.nowMs, mtuBytes)
   }
 
   #schedule(service: VirtualService, nowMs: number): Destination | null {
-    // A service on port 0, or the FTP service, found for another port: only persistence could serve it.
+    // A service on port 0, found for another port: only persistence could serve it.
     if (service.key.kind === 'address' && service.key.port !== this.#packet.destinationPort) return null
     if (service.scheduler === null) return null
     copyEndpoints(this.#packet, this.#flow)
@@ -307,7 +319,11 @@ export class Director {
 
   /** The endpoints of a connection that was closing start another one: `conn_reuse_mode`. */
   #isReused(record: number, protocol: Protocol): boolean {
-    if (this.knobs.connReuseMode === 0 || protocol !== this.#protocols.tcp || !protocol.starts(this.#packet)) {
+    if (
+      this.knobs.connReuseMode === 0 ||
+      protocol !== this.#protocols.tcp ||
+      !protocol.starts(this.#packet)
+    ) {
       return false
     }
     const { words } = this.connections
@@ -394,7 +410,9 @@ export class Director {
     this.dropped.count(reason)
     const packet = this.#packet
     const target = foldAddress(packet.sourceW0, packet.sourceW1, packet.sourceW2, packet.sourceW3)
-    const isAllowed = mayAnswer(packet) && this.#icmpLimit.allows(target, nowMs)
+    // As the kernel's own, path MTU discovery is not limited: a sender that is not told stalls.
+    const isUnlimited = kind === 'packetTooBig'
+    const isAllowed = mayAnswer(packet) && (isUnlimited || this.#icmpLimit.allows(target, nowMs))
     this.#identification = (this.#identification + 1) & 0xffff
     return this.#settle(
       'drop',
@@ -415,4 +433,9 @@ export class Director {
 
 const TIME_WAIT = TCP_STATES.indexOf('TIME_WAIT')
 const CLOSE = TCP_STATES.indexOf('CLOSE')
+const FTP_PORT = 21
 const FTP_DATA_PORT = 20
+/** A way on which a tunnel leaves less than this is none, as the kernel has it; by the outer family. */
+const MIN_TUNNEL_MTU_BYTES = { 4: 68, 6: 1280 } as const
+/** What the length in an outer IPv4 header can say; so long a packet has no room left for another header. */
+const MAX_PACKET_BYTES = 65_535

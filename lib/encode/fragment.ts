@@ -46,7 +46,13 @@ function writeIpv4Fragment(out: Uint8Array, length: number, offset: number, isMo
   writeU16(out, 10, checksum(out, 0, IPV4_BYTES))
 }
 
-function writeIpv6Fragment(out: Uint8Array, length: number, offset: number, isMore: boolean, id: number): void {
+function writeIpv6Fragment(
+  out: Uint8Array,
+  length: number,
+  offset: number,
+  isMore: boolean,
+  id: number,
+): void {
   writeU8(out, IPV6_BYTES, readU8(out, 6))
   writeU8(out, IPV6_BYTES + 1, 0)
   writeU16(out, IPV6_BYTES + 2, offset | (isMore ? 1 : 0))

@@ -2,8 +2,8 @@
 
 import { checksum, pseudoHeaderSum6 } from '../bytes/checksum.ts'
 import { readU8, writeU8, writeU16, writeU32 } from '../bytes/octets.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
 import type { Packet } from '../wire/packet.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
 
 /** Type and code by family: `[IPv4, IPv6]`. */
 export const ICMP_ERROR = {

@@ -3,8 +3,8 @@
 import { adjustBy, fold16, invertDelta, wordDelta } from '../bytes/checksum.ts'
 import { readU16, writeU16, writeU32 } from '../bytes/octets.ts'
 import { WORD } from '../conn/layout.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
 import type { Packet } from '../wire/packet.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
 import { checksumOffset, finishTransportChecksum } from '../wire/transport-checksum.ts'
 import { OFFLOAD, type Offload } from './offload.ts'
 

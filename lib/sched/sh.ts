@@ -2,8 +2,8 @@
 
 import { foldAddress } from '../bytes/address.ts'
 import type { Destination } from '../service/destination.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
 import { type Flow, isEligible, SCHEDULER_FLAG, type SchedulerFactory } from '../service/scheduler.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
 
 const SLOTS = 256
 

@@ -45,6 +45,7 @@ export const wrr: SchedulerFactory = () => {
           }
           hasRestarted = true
         }
+        threshold = skipUnmet(threshold, step, pool)
         isLastPass = threshold <= step
         if (isLastPass && hasRestarted && last !== BEFORE_FIRST) stop = last
       }
@@ -52,11 +53,21 @@ export const wrr: SchedulerFactory = () => {
     poolChanged(pool, change) {
       cursor = BEFORE_FIRST
       step = commonDivisor(pool)
-      highest = Math.max(0, ...pool.map(({ weight }) => weight)) - (step - 1)
+      highest = pool.reduce((most, { weight }) => Math.max(most, weight), 0) - (step - 1)
       if (change.kind === 'attached' || threshold > highest || threshold === 0) threshold = highest
       else if (step > 1) threshold = Math.floor(threshold / step) * step + 1
     },
   }
+}
+
+/**
+ * The first threshold from this one down that a destination meets, or the lowest. Those between are asked in vain: with
+ * the heaviest destination of weight 2^31 - 1 overloaded, one by one, for seconds.
+ */
+function skipUnmet(threshold: number, step: number, pool: readonly Destination[]): number {
+  let most = 1
+  for (const { isOverloaded, weight } of pool) if (!isOverloaded && weight > most) most = weight
+  return threshold <= most ? threshold : threshold - Math.ceil((threshold - most) / step) * step
 }
 
 /** Of the weights above 0; 1 where there are none. */

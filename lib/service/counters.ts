@@ -83,10 +83,10 @@ export class Counters {
   }
 }
 
-const asCounts = (valueOf: (kind: number) => number): Counts => ({
-  connections: valueOf(CONNECTIONS),
-  inPackets: valueOf(IN_PACKETS),
-  outPackets: valueOf(OUT_PACKETS),
-  inBytes: valueOf(IN_BYTES),
-  outBytes: valueOf(OUT_BYTES),
+const asCounts = (read: (kind: number) => number): Counts => ({
+  connections: read(CONNECTIONS),
+  inPackets: read(IN_PACKETS),
+  outPackets: read(OUT_PACKETS),
+  inBytes: read(IN_BYTES),
+  outBytes: read(OUT_BYTES),
 })

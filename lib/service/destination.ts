@@ -67,7 +67,8 @@ export class Destination {
 
   /** Replaces the settings. The overload mark is only ever lifted here: the next binding sets it again. */
   edit(settings: DestinationSettings): void {
-    if (settings.upperThreshold === 0 || settings.upperThreshold > this.upperThreshold) this.isOverloaded = false
+    if (settings.upperThreshold === 0 || settings.upperThreshold > this.upperThreshold)
+      this.isOverloaded = false
     this.method = settings.method
     this.weight = settings.weight
     if (settings.weight !== 0) this.lastWeight = settings.weight

@@ -7,7 +7,12 @@ export type Transport = 'tcp' | 'udp' | 'sctp'
 
 /** A service is known by its address, or by the firewall mark that netfilter gave the packet. */
 export type ServiceKey =
-  | { readonly kind: 'address'; readonly transport: Transport; readonly address: IpAddress; readonly port: number }
+  | {
+      readonly kind: 'address'
+      readonly transport: Transport
+      readonly address: IpAddress
+      readonly port: number
+    }
   | { readonly kind: 'fwmark'; readonly fwmark: number; readonly family: Family }
 
 /** A destination is known, within its service, by address and port. */

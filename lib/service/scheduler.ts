@@ -25,7 +25,11 @@ export interface Flow {
 /** How a pool came to differ: `index` is the destination's place (for `removed`, the place it had). */
 export type PoolChange =
   | { readonly kind: 'attached' }
-  | { readonly kind: 'added' | 'edited' | 'removed'; readonly index: number; readonly destination: Destination }
+  | {
+      readonly kind: 'added' | 'edited' | 'removed'
+      readonly index: number
+      readonly destination: Destination
+    }
 
 /**
  * Picks the destination of a new connection. It reads no bytes and no clock, and changes nothing but its own
@@ -36,12 +40,17 @@ export interface Scheduler {
   pick(flow: Flow, pool: readonly Destination[]): Destination | null
   /** The pool has changed, as `change` says. Left out by schedulers that derive nothing from the pool. */
   poolChanged?(pool: readonly Destination[], change: PoolChange): void
+  /** Called every few seconds, for what is to be forgotten in time. */
+  passTime?(nowMs: number): void
   /** The service's flags were edited: bits `flag-1` … `flag-3` of {@link SCHEDULER_FLAG}. */
   flagsChanged?(flags: number): void
 }
 
 /** A fresh scheduler for one service. `random` gives a number in [0, 1). */
-export type SchedulerFactory = (options: { readonly flags: number; readonly random: () => number }) => Scheduler
+export type SchedulerFactory = (options: {
+  readonly flags: number
+  readonly random: () => number
+}) => Scheduler
 
 /** The three flags a service can hand to its scheduler, as IPVS numbers them. */
 export const SCHEDULER_FLAG = { 'flag-1': 0x08, 'flag-2': 0x10, 'flag-3': 0x20 } as const

@@ -56,7 +56,8 @@ export class ServiceTable {
   }
 
   add(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
-    if (this.get(key) !== null) return refuse('service-exists', `service ${formatServiceKey(key)} exists already`)
+    if (this.get(key) !== null)
+      return refuse('service-exists', `service ${formatServiceKey(key)} exists already`)
     if (this.#count >= this.#options.maxServices) {
       return refuse('table-full', `the limit of ${this.#options.maxServices} services is reached`)
     }
@@ -100,7 +101,10 @@ export class ServiceTable {
     const flaw = flawOf(key, at, settings)
     if (flaw !== null) return flaw
     if (service.find(at) !== null) {
-      return refuse('destination-exists', `${formatServiceKey(key)} has a destination ${formatEndpoint(at)} already`)
+      return refuse(
+        'destination-exists',
+        `${formatServiceKey(key)} has a destination ${formatEndpoint(at)} already`,
+      )
     }
     const destination = this.#revive(service, at, settings) ?? this.#enroll(service, at, settings)
     if ('refused' in destination) return destination
@@ -254,6 +258,7 @@ export class ServiceTable {
   }
 
   #enroll(service: VirtualService, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
+    if (!isUnicast(at.address)) return refuse('invalid-value', `${at.address} is not a unicast address`)
     const inUse = this.#register.length - 1 - this.#freeIds.length
     if (inUse >= this.#options.maxDestinations) {
       return refuse('table-full', `the limit of ${this.#options.maxDestinations} destinations is reached`)
@@ -300,8 +305,14 @@ const hashOf = (key: Extract<ServiceKey, { kind: 'address' }>): number => {
   return hashService(PROTOCOL[key.transport], w0, w1, w2, w3, key.port)
 }
 
-const hashService = (protocol: number, w0: number, w1: number, w2: number, w3: number, port: number): number =>
-  Math.imul(w0 ^ w1 ^ w2 ^ w3 ^ (protocol << 16) ^ port, 0x61c88647)
+const hashService = (
+  protocol: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  port: number,
+): number => Math.imul(w0 ^ w1 ^ w2 ^ w3 ^ (protocol << 16) ^ port, 0x61c88647)
 
 const noSuchService = (key: ServiceKey): Refusal =>
   refuse('no-such-service', `there is no service ${formatServiceKey(key)}`)
@@ -313,14 +324,20 @@ const noSuchDestination = (key: ServiceKey, at: DestinationKey): Refusal =>
 function flawOf(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Refusal | null {
   const family = serviceFamily(key)
   if (at.address.family !== family && settings.method !== 'ipip') {
-    return refuse('invalid-value', `${at.address} is not IPv${family}: only ipip can lead to the other family`)
+    return refuse(
+      'invalid-value',
+      `${at.address} is not IPv${family}: only ipip can lead to the other family`,
+    )
   }
   if (settings.weight < 0) return refuse('out-of-range', `weight ${settings.weight} is below 0`)
   if (settings.lowerThreshold > settings.upperThreshold) {
     const { lowerThreshold, upperThreshold } = settings
-    return refuse('out-of-range', `lower threshold ${lowerThreshold} is above the upper threshold ${upperThreshold}`)
+    return refuse(
+      'out-of-range',
+      `lower threshold ${lowerThreshold} is above the upper threshold ${upperThreshold}`,
+    )
   }
-  return isUnicast(at.address) ? null : refuse('invalid-value', `${at.address} is not a unicast address`)
+  return null
 }
 
 /** Whether a packet can be sent to the address at all; local addresses are for the caller to judge. */

@@ -4,13 +4,15 @@ import { parseAddress } from '../../lib/bytes/address.ts'
 import { SCHEDULERS } from '../../lib/sched/index.ts'
 import type { Destination } from '../../lib/service/destination.ts'
 import { parseEndpoint, type ServiceKey } from '../../lib/service/key.ts'
-import { SCHEDULER_FLAG, type Flow } from '../../lib/service/scheduler.ts'
+import { type Flow, SCHEDULER_FLAG } from '../../lib/service/scheduler.ts'
 import { ServiceTable } from '../../lib/service/service-table.ts'
-import { PROTOCOL } from '../../lib/wire/protocol.ts'
 import type { VirtualService } from '../../lib/service/virtual-service.ts'
+import { PROTOCOL } from '../../lib/wire/protocol.ts'
 
 /** Recorded from a running Linux 6.1.176 kernel; the file says how. */
-const golden = JSON.parse(readFileSync(new URL('../vectors/schedulers-golden.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(
+  readFileSync(new URL('../vectors/schedulers-golden.json', import.meta.url), 'utf8'),
+) as {
   scenarios: { scheduler: string; flags: string[]; service: string; steps: (string | number | null)[][] }[]
 }
 const hashed = JSON.parse(
@@ -33,7 +35,11 @@ const key: ServiceKey = {
   port: 80,
 }
 
-function serviceWith(scheduler: string, flags: string[], family: 4 | 6 = 4): { table: ServiceTable; key: ServiceKey } {
+function serviceWith(
+  scheduler: string,
+  flags: string[],
+  family: 4 | 6 = 4,
+): { table: ServiceTable; key: ServiceKey } {
   const table = new ServiceTable({ schedulers: SCHEDULERS, random: () => 0 })
   const own = family === 4 ? key : { ...key, address: parseAddress('fd00::1')! }
   const bits = flags.reduce(
@@ -74,38 +80,39 @@ function place(service: VirtualService, flow: Flow): Destination | null {
 }
 
 describe('schedulers choose as the kernel did', () => {
-  it.each(golden.scenarios.filter(isOurs).map((scenario, index) => [scenario.scheduler, index, scenario] as const))(
-    '%s, scenario %i',
-    (_name, _index, { scheduler, flags, steps }) => {
-      const { table, key } = serviceWith(scheduler, flags)
-      const bound = new Map<string, Destination>()
-      for (const [at, [verb, name, ...rest]] of steps.entries()) {
-        const where = `step ${at}: ${JSON.stringify(steps[at])}`
-        if (verb === 'syn') {
-          const [port, ...tail] = rest as [number, ...(string | null)[]]
-          const expected = tail.at(-1)
-          const virtual = tail.length === 2 ? (tail[0] as string) : undefined
-          const chosen = place(table.get(key)!, flowFrom(name as string, port, virtual))
-          expect(chosen?.address.toString() ?? null, where).toBe(expected)
-          if (chosen !== null) bound.set(`${name}:${port}`, chosen)
-        } else if (verb === 'fin') {
-          bound.get(`${name}:${rest[0]}`)?.moveActivity(false)
-        } else {
-          const at = parseEndpoint(name as string)!
-          const [weight, upper, lower] = rest as number[]
-          const result =
-            verb === 'add'
-              ? table.addDestination(key, at, settings(weight!, upper, lower))
-              : verb === 'edit'
-                ? table.editDestination(key, at, settings(weight!, upper, lower))
-                : table.removeDestination(key, at)
-          expect(result, where).not.toHaveProperty('refused')
-        }
+  it.each(
+    golden.scenarios.filter(isOurs).map((scenario, index) => [scenario.scheduler, index, scenario] as const),
+  )('%s, scenario %i', (_name, _index, { scheduler, flags, steps }) => {
+    const { table, key } = serviceWith(scheduler, flags)
+    const bound = new Map<string, Destination>()
+    for (const [at, [verb, name, ...rest]] of steps.entries()) {
+      const where = `step ${at}: ${JSON.stringify(steps[at])}`
+      if (verb === 'syn') {
+        const [port, ...tail] = rest as [number, ...(string | null)[]]
+        const expected = tail.at(-1)
+        const virtual = tail.length === 2 ? (tail[0] as string) : undefined
+        const chosen = place(table.get(key)!, flowFrom(name as string, port, virtual))
+        expect(chosen?.address.toString() ?? null, where).toBe(expected)
+        if (chosen !== null) bound.set(`${name}:${port}`, chosen)
+      } else if (verb === 'fin') {
+        bound.get(`${name}:${rest[0]}`)?.moveActivity(false)
+      } else {
+        const at = parseEndpoint(name as string)!
+        const [weight, upper, lower] = rest as number[]
+        const result =
+          verb === 'add'
+            ? table.addDestination(key, at, settings(weight!, upper, lower))
+            : verb === 'edit'
+              ? table.editDestination(key, at, settings(weight!, upper, lower))
+              : table.removeDestination(key, at)
+        expect(result, where).not.toHaveProperty('refused')
       }
-    },
-  )
+    }
+  })
 
-  it.each(hashed.scenarios.filter(isOurs).map((scenario, index) => [scenario.scheduler, index, scenario] as const))(
+  it.each(
+    hashed.scenarios.filter(isOurs).map((scenario, index) => [scenario.scheduler, index, scenario] as const),
+  )(
     '%s with large weights, scenario %i',
     (_name, _index, { scheduler, flags, family, dests_in_add_order, picks }) => {
       const { table, key } = serviceWith(scheduler, flags, family)
@@ -126,8 +133,8 @@ describe('schedulers choose as the kernel did', () => {
     },
   )
 
-  it('covers every scheduler there is', () => {
+  it('covers every scheduler that draws no lots', () => {
     const recorded = new Set(golden.scenarios.map(({ scheduler }) => scheduler))
-    for (const name of Object.keys(SCHEDULERS)) expect(recorded).toContain(name)
+    expect(Object.keys(SCHEDULERS).filter((name) => !recorded.has(name))).toEqual(['twos'])
   })
 })

@@ -4,6 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
+import { endpointOf, identityOf, keyOf } from '../control/identity.ts'
 import type {
   Connection,
   Destination,
@@ -15,7 +16,6 @@ import type {
   ServiceSettings,
   Timeouts,
 } from '../control/schema.ts'
-import { endpointOf, identityOf, keyOf } from '../control/identity.ts'
 import { MAX_TIMEOUT_SEC } from '../lib/conn/protocol.ts'
 import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from '../lib/service/key.ts'
 import { isRefusal, refuse } from '../lib/service/refusal.ts'
@@ -76,7 +76,9 @@ export class Administration {
   }
 
   /** The services of a configuration file, all at once; throws on the first that is refused. */
-  async load(services: readonly (ServiceConfig & { destinations: readonly DestinationConfig[] })[]): Promise<void> {
+  async load(
+    services: readonly (ServiceConfig & { destinations: readonly DestinationConfig[] })[],
+  ): Promise<void> {
     const { dataplane, host, arrangement } = this.#parts
     const ask = async (request: Request) => {
       const refusal = await dataplane.ask(request)
@@ -146,7 +148,11 @@ export class Administration {
     return await this.#destination(key, config)
   }
 
-  async editDestination(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Promise<Destination> {
+  async editDestination(
+    key: ServiceKey,
+    at: DestinationKey,
+    settings: DestinationSettings,
+  ): Promise<Destination> {
     const service = formatServiceKey(key)
     const endpoint = formatEndpoint(at)
     const config = { address: at.address.toString(), port: at.port, ...settings }
@@ -156,22 +162,30 @@ export class Administration {
       former === undefined
         ? null
         : { kind: 'edit-destination', service, endpoint, settings: former.config, way: former.way }
-    await this.#change({ kind: 'edit-destination', service, endpoint, settings, way }, inverse, (registry) => {
-      const before = registry.get(service) as RegisteredService
-      const destinations = replaced(before.destinations, endpoint, { config, way })
-      return replaced(registry, service, { ...before, destinations })
-    })
+    await this.#change(
+      { kind: 'edit-destination', service, endpoint, settings, way },
+      inverse,
+      (registry) => {
+        const before = registry.get(service) as RegisteredService
+        const destinations = replaced(before.destinations, endpoint, { config, way })
+        return replaced(registry, service, { ...before, destinations })
+      },
+    )
     return await this.#destination(key, config)
   }
 
   async removeDestination(key: ServiceKey, at: DestinationKey): Promise<void> {
     const service = formatServiceKey(key)
     const endpoint = formatEndpoint(at)
-    await this.#change({ kind: 'remove-destination', service, endpoint }, { restore: service }, (registry) => {
-      const before = registry.get(service) as RegisteredService
-      const destinations = replaced(before.destinations, endpoint, undefined)
-      return replaced(registry, service, { ...before, destinations })
-    })
+    await this.#change(
+      { kind: 'remove-destination', service, endpoint },
+      { restore: service },
+      (registry) => {
+        const before = registry.get(service) as RegisteredService
+        const destinations = replaced(before.destinations, endpoint, undefined)
+        return replaced(registry, service, { ...before, destinations })
+      },
+    )
   }
 
   /** Follows the host's routes: destinations whose way has changed, or that have one at last, are told so. */
@@ -242,7 +256,10 @@ export class Administration {
     if (way !== 'local') return way
     const endpoint = formatEndpoint(endpointOf({ address, port }))
     throw refusalError(
-      refuse('not-supported', `${endpoint} is an address of this host: ${method} to the director itself is not there yet`),
+      refuse(
+        'not-supported',
+        `${endpoint} is an address of this host: ${method} to the director itself is not there yet`,
+      ),
     )
   }
 
@@ -289,4 +306,7 @@ type Inverse = Request | { readonly restore: string }
 /** The version whose behaviour and output are followed. */
 const IPVS_VERSION = '1.2.1'
 
-const settingsOf = ({ scheduler, schedulerFlags }: ServiceConfig): ServiceSettings => ({ scheduler, schedulerFlags })
+const settingsOf = ({ scheduler, schedulerFlags }: ServiceConfig): ServiceSettings => ({
+  scheduler,
+  schedulerFlags,
+})

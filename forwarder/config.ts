@@ -55,7 +55,8 @@ export function readConfig(path: string | undefined): DaemonConfig {
 export function describeIssues(error: z.ZodError): string {
   const issue = deepest(error.issues[0] as z.core.$ZodIssue)
   const path = issue.path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text === '' ? '' : '.'}${String(key)}`),
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : `${text}${text === '' ? '' : '.'}${String(key)}`,
     '',
   )
   const message = issue.message.replace(/^Invalid input: /, '')
@@ -70,7 +71,8 @@ function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return inner === undefined ? issue : deepest({ ...inner, path: [...issue.path, ...inner.path] })
 }
 
-const depth = (issues: readonly z.core.$ZodIssue[]): number => Math.max(0, ...issues.map(({ path }) => path.length))
+const depth = (issues: readonly z.core.$ZodIssue[]): number =>
+  Math.max(0, ...issues.map(({ path }) => path.length))
 
 function isContiguous(mask: number): boolean {
   const lowest = (mask & -mask) >>> 0

@@ -1,13 +1,13 @@
 /** The daemon's life: opens everything in order, serves, and undoes it all in reverse on every way out. */
 
 import { rmSync } from 'node:fs'
-import { dirname, join, basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
 import { Administration } from './administration.ts'
+import { monotonicMs } from './clock.ts'
 import { type DaemonConfig, readConfig, UsageError } from './config.ts'
 import { listen } from './control/server.ts'
 import { startDataplane } from './dataplane/host.ts'
-import { monotonicMs } from './clock.ts'
 import { openRouteEgress } from './egress/route.ts'
 import { Host } from './host/host.ts'
 import { openLog } from './log.ts'
@@ -29,7 +29,11 @@ export interface RunOptions {
  * Runs until SIGTERM or SIGINT. Resolves once everything is undone; throws {@link UsageError} for what the operator can
  * mend, and whatever ended the data path otherwise. Nothing is left behind either way.
  */
-export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, version }: RunOptions): Promise<void> {
+export async function run({
+  configPath,
+  socketPath = DEFAULT_SOCKET_PATH,
+  version,
+}: RunOptions): Promise<void> {
   const config = readConfig(configPath)
   const missing = missingCapabilities(effectiveCapabilities())
   if (missing.length > 0) {
@@ -43,7 +47,8 @@ export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, versio
   try {
     const host = await Host.open({ journalPath: journalPathOf(socketPath) })
     undo.push({ what: 'the host', act: () => host.close() })
-    if (host.repaired !== 'nothing') log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
+    if (host.repaired !== 'nothing')
+      log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
 
     const arrangement = arrange(config)
     const dataplane = await startDataplane({
@@ -76,11 +81,18 @@ export async function run({ configPath, socketPath = DEFAULT_SOCKET_PATH, versio
       },
     })
     log.info(
-      { version, socketPath, queues: [arrangement.superQueue, arrangement.plainQueue], services: config.services.length },
+      {
+        version,
+        socketPath,
+        queues: [arrangement.superQueue, arrangement.plainQueue],
+        services: config.services.length,
+      },
       'ready',
     )
     const refreshing = setInterval(() => {
-      administration.refreshWays().catch((error: Error) => log.error({ err: error }, 'routes could not be followed'))
+      administration
+        .refreshWays()
+        .catch((error: Error) => log.error({ err: error }, 'routes could not be followed'))
     }, WAYS_PERIOD_MS)
     undo.unshift({ what: 'the watch on routes', act: () => clearInterval(refreshing) })
     const signal = await Promise.race([stopped, dataplane.failed])
@@ -120,7 +132,9 @@ async function loadServices(
   try {
     await administration.load(services)
   } catch (error) {
-    throw new UsageError(`the services of ${configPath} cannot be set up: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`the services of ${configPath} cannot be set up: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }
 

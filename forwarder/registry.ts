@@ -1,9 +1,9 @@
 /** The configuration in force, as values: what the daemon was told, and what the host must do for it. */
 
-import type { DestinationConfig, ServiceConfig } from '../control/schema.ts'
 import { endpointOf, keyOf } from '../control/identity.ts'
-import { formatEndpoint, formatServiceKey, type ServiceKey, serviceFamily } from '../lib/service/key.ts'
+import type { DestinationConfig, ServiceConfig } from '../control/schema.ts'
 import type { Family } from '../lib/bytes/address.ts'
+import { formatEndpoint, formatServiceKey, type ServiceKey, serviceFamily } from '../lib/service/key.ts'
 import type { Way } from './dataplane/messages.ts'
 import type { WantedState } from './host/host.ts'
 import type { RoutedHop } from './host/routing.ts'
@@ -28,7 +28,11 @@ export const serviceId = (config: ServiceConfig): string => formatServiceKey(key
 export const endpointId = (config: DestinationConfig): string => formatEndpoint(endpointOf(config))
 
 /** The registry with the entry replaced, or removed where `value` is undefined. */
-export function replaced<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
+export function replaced<V>(
+  map: ReadonlyMap<string, V>,
+  key: string,
+  value: V | undefined,
+): ReadonlyMap<string, V> {
   const copy = new Map(map)
   if (value === undefined) copy.delete(key)
   else copy.set(key, value)

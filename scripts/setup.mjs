@@ -29,7 +29,11 @@ const PACKAGES = [
   { probe: 'ethtool', package: 'ethtool', for: ['bench', 'test'] },
   { probe: 'haproxy', package: 'haproxy', for: ['bench'] },
   // The npm packages nfqueue and cap are optional drivers; they compile against these.
-  { probe: '/usr/include/libnetfilter_queue/libnetfilter_queue.h', package: 'libnetfilter-queue-dev', for: ['test', 'bench'] },
+  {
+    probe: '/usr/include/libnetfilter_queue/libnetfilter_queue.h',
+    package: 'libnetfilter-queue-dev',
+    for: ['test', 'bench'],
+  },
   { probe: '/usr/include/pcap.h', package: 'libpcap0.8-dev', for: ['test'] },
   { probe: 'g++', package: 'g++', for: ['test', 'bench'] },
   { probe: 'make', package: 'make', for: ['test', 'bench'] },
@@ -53,7 +57,9 @@ export async function setUp({ for: purpose }) {
   lacking.push(...nativeAddon())
   typescript()
   if (process.getuid?.() !== 0) {
-    lacking.push(`not root: real queues, network namespaces and the daemon cannot run; use sudo, or a root shell`)
+    lacking.push(
+      `not root: real queues, network namespaces and the daemon cannot run; use sudo, or a root shell`,
+    )
   }
   return lacking
 }
@@ -72,7 +78,8 @@ function debianPackages(purpose) {
   if (missing.length === 0) return []
   const names = [...new Set(missing.map((each) => each.package))]
   const way = `apt-get install ${names.join(' ')}`
-  if (process.getuid?.() !== 0) return [`missing: ${missing.map(({ probe }) => probe).join(', ')}; as root: ${way}`]
+  if (process.getuid?.() !== 0)
+    return [`missing: ${missing.map(({ probe }) => probe).join(', ')}; as root: ${way}`]
   if (!isThere('apt-get')) return [`missing, and there is no apt-get: ${names.join(', ')}`]
   say(way)
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
@@ -90,7 +97,9 @@ function debianPackages(purpose) {
     if (isOurs) spawnSync('rm', ['-f', policy])
   }
   const still = missing.filter((each) => !isThere(each.probe))
-  return still.length === 0 ? [] : [`still missing after '${way}': ${still.map(({ probe }) => probe).join(', ')}`]
+  return still.length === 0
+    ? []
+    : [`still missing after '${way}': ${still.map(({ probe }) => probe).join(', ')}`]
 }
 
 /** `npm ci`, unless node_modules is what the lock file says already. */
@@ -112,7 +121,10 @@ function optionalDrivers(purpose) {
   if (missing().length > 0) {
     say(`npm ci, for the optional ${missing().join(' and ')}`)
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { isQuiet: true })
-    writeFileSync(join(ROOT, 'node_modules', '.uipvs-lock'), hash(readFileSync(join(ROOT, 'package-lock.json'))))
+    writeFileSync(
+      join(ROOT, 'node_modules', '.uipvs-lock'),
+      hash(readFileSync(join(ROOT, 'package-lock.json'))),
+    )
   }
   return missing().map((name) => `the optional driver '${name}' did not compile: try 'npm rebuild ${name}'`)
 }
@@ -137,7 +149,8 @@ function typescript() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return
   say('tsc')
   const compiler = join(ROOT, 'node_modules', '.bin', 'tsc')
-  if (run(compiler, ['-p', join(ROOT, 'tsconfig.build.json')]) !== 0) throw new Error('the TypeScript build failed')
+  if (run(compiler, ['-p', join(ROOT, 'tsconfig.build.json')]) !== 0)
+    throw new Error('the TypeScript build failed')
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, state)
 }

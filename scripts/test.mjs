@@ -12,7 +12,8 @@ import { ROOT, setUp } from './setup.mjs'
 const lacking = await setUp({ for: 'test' })
 const args = process.argv.slice(2)
 const canRunForReal = lacking.length === 0
-const projects = canRunForReal || args.includes('--project') ? [] : ['--project', 'unit', '--project', 'property']
+const projects =
+  canRunForReal || args.includes('--project') ? [] : ['--project', 'unit', '--project', 'property']
 
 let failedChecks = 0
 check('types', 'tsc', ['-p', 'tsconfig.json'])
@@ -20,7 +21,14 @@ check('lint', 'biome', ['check', '.'])
 
 const directory = mkdtempSync(join(tmpdir(), 'uipvs-test-'))
 const report = join(directory, 'report.json')
-const status = run('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...projects, ...args])
+const status = run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...projects,
+  ...args,
+])
 const counts = countsOf(report)
 rmSync(directory, { recursive: true, force: true })
 
@@ -48,7 +56,9 @@ function run(program, programArgs) {
 
 function countsOf(path) {
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(path, 'utf8'))
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(path, 'utf8'),
+    )
     return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests }
   } catch (error) {
     process.stderr.write(`the test report cannot be read: ${error.message}\n`)

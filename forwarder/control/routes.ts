@@ -8,7 +8,12 @@ import {
   ServiceSettings,
   Timeouts,
 } from '../../control/schema.ts'
-import { type DestinationKey, parseEndpoint, parseServiceKey, type ServiceKey } from '../../lib/service/key.ts'
+import {
+  type DestinationKey,
+  parseEndpoint,
+  parseServiceKey,
+  type ServiceKey,
+} from '../../lib/service/key.ts'
 import { REFUSALS, type Refusal, type RefusalCode } from '../../lib/service/refusal.ts'
 import type { Administration } from '../administration.ts'
 import { describeIssues } from '../config.ts'
@@ -75,7 +80,9 @@ const ROWS: readonly Row[] = [
     await administration.flush()
     return done
   }),
-  row('GET', '/v1/services/{id}', async ({ administration, service }) => ok(await administration.service(service))),
+  row('GET', '/v1/services/{id}', async ({ administration, service }) =>
+    ok(await administration.service(service)),
+  ),
   row('PUT', '/v1/services/{id}', async ({ administration, service, body }) =>
     ok(await administration.editService(service, valid(ServiceSettings, body))),
   ),
@@ -90,13 +97,20 @@ const ROWS: readonly Row[] = [
   row('POST', '/v1/services/{id}/destinations', async ({ administration, service, body }) =>
     created(await administration.addDestination(service, valid(DestinationConfig, body))),
   ),
-  row('PUT', '/v1/services/{id}/destinations/{endpoint}', async ({ administration, service, endpoint, body }) =>
-    ok(await administration.editDestination(service, endpoint, valid(DestinationSettings, body))),
+  row(
+    'PUT',
+    '/v1/services/{id}/destinations/{endpoint}',
+    async ({ administration, service, endpoint, body }) =>
+      ok(await administration.editDestination(service, endpoint, valid(DestinationSettings, body))),
   ),
-  row('DELETE', '/v1/services/{id}/destinations/{endpoint}', async ({ administration, service, endpoint }) => {
-    await administration.removeDestination(service, endpoint)
-    return done
-  }),
+  row(
+    'DELETE',
+    '/v1/services/{id}/destinations/{endpoint}',
+    async ({ administration, service, endpoint }) => {
+      await administration.removeDestination(service, endpoint)
+      return done
+    },
+  ),
   row('POST', '/v1/zero', async ({ administration }) => {
     await administration.zero(null)
     return done
@@ -120,7 +134,8 @@ export async function route(
 ): Promise<Answer> {
   const segments = segmentsOf(url)
   const candidates = ROWS.filter(({ path }) => isMatch(path.split('/'), segments))
-  if (candidates.length === 0) throw new HttpError(404, 'no-such-resource', 'ENOENT', `there is no resource ${url}`)
+  if (candidates.length === 0)
+    throw new HttpError(404, 'no-such-resource', 'ENOENT', `there is no resource ${url}`)
   const found = candidates.find((each) => each.method === method)
   if (found === undefined) {
     const allowed = candidates.map((each) => each.method).join(', ')

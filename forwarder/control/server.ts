@@ -36,7 +36,9 @@ export async function listen(path: string, administration: Administration, log: 
     })
     chmodSync(path, 0o600)
   } catch (error) {
-    throw new UsageError(`cannot listen on the control socket ${path}: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`cannot listen on the control socket ${path}: ${(error as Error).message}`, {
+      cause: error,
+    })
   } finally {
     process.umask(umask)
   }
@@ -53,7 +55,8 @@ async function clearStale(path: string): Promise<void> {
     })
     socket.on('error', () => resolve(false))
   })
-  if (isAlive) throw new UsageError(`a uipvs daemon is running on ${path} already; stop it, or choose another --socket`)
+  if (isAlive)
+    throw new UsageError(`a uipvs daemon is running on ${path} already; stop it, or choose another --socket`)
   unlinkSync(path)
 }
 
@@ -64,7 +67,12 @@ async function respond(
 ): Promise<void> {
   try {
     const body = await readJson(request)
-    const { status, body: answer } = await route(request.method ?? 'GET', request.url ?? '/', body, administration)
+    const { status, body: answer } = await route(
+      request.method ?? 'GET',
+      request.url ?? '/',
+      body,
+      administration,
+    )
     send(response, status, answer)
   } catch (error) {
     if (!(error instanceof HttpError)) throw error
@@ -73,7 +81,9 @@ async function respond(
   }
 }
 
-const errorBody = (code: string, errno: string, message: string): ErrorBody => ({ error: { code, errno, message } })
+const errorBody = (code: string, errno: string, message: string): ErrorBody => ({
+  error: { code, errno, message },
+})
 
 function send(response: ServerResponse, status: number, body: unknown): void {
   if (response.headersSent) return
@@ -93,7 +103,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length
     if (length > BODY_LIMIT_BYTES) {
-      throw new HttpError(413, 'body-too-large', 'EMSGSIZE', `the body is longer than ${BODY_LIMIT_BYTES} bytes`)
+      throw new HttpError(
+        413,
+        'body-too-large',
+        'EMSGSIZE',
+        `the body is longer than ${BODY_LIMIT_BYTES} bytes`,
+      )
     }
     chunks.push(chunk)
   }

@@ -1,9 +1,9 @@
 /** One packet's way between the kernel's queue and the director: the arrival in, the verdict out. */
 
-import { forbidsFragments, fragment } from '../../lib/encode/fragment.ts'
-import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
 import type { Director } from '../../lib/director/director.ts'
 import type { Arrival, Verdict } from '../../lib/director/verdict.ts'
+import { forbidsFragments, fragment } from '../../lib/encode/fragment.ts'
+import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
 import type { Destination } from '../../lib/service/destination.ts'
 import type { Egress, Hop } from '../egress/egress.ts'
 import type { PacketSink } from '../egress/raw.ts'
@@ -42,7 +42,14 @@ export class Dataplane {
     offload: OFFLOAD.finished,
     nowMs: 0,
   }
-  readonly #answer: QueueVerdict = { kind: 'accept', bytes: NO_BYTES, start: 0, end: 0, setsMark: false, mark: 0 }
+  readonly #answer: QueueVerdict = {
+    kind: 'accept',
+    bytes: NO_BYTES,
+    start: 0,
+    end: 0,
+    setsMark: false,
+    mark: 0,
+  }
 
   constructor(
     director: Director,

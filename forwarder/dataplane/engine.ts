@@ -17,7 +17,10 @@ import {
 } from '../../lib/service/key.ts'
 import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
 import { SCHEDULER_FLAG, type SchedulerFlag } from '../../lib/service/scheduler.ts'
-import type { ServiceSettings as LibServiceSettings, VirtualService } from '../../lib/service/virtual-service.ts'
+import type {
+  ServiceSettings as LibServiceSettings,
+  VirtualService,
+} from '../../lib/service/virtual-service.ts'
 import type { PacketQueue } from '../queue/packet-queue.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { Request, Statistics, Way } from './messages.ts'
@@ -69,7 +72,8 @@ export class Engine {
   #place({ way }: { way: Way | null }, destination: LibDestination | Refusal): Refusal | undefined {
     if (isRefusal(destination)) return destination
     const sourceAddress = way === null ? null : parseAddress(way.sourceAddress)
-    destination.path = way === null || sourceAddress === null ? null : { sourceAddress, mtuBytes: way.mtuBytes }
+    destination.path =
+      way === null || sourceAddress === null ? null : { sourceAddress, mtuBytes: way.mtuBytes }
     this.#dataplane.setHop(destination, way?.hop ?? null)
     return undefined
   }
@@ -133,7 +137,10 @@ const destinationOf = (request: { service: string; endpoint: string }): [Service
   parseEndpoint(request.endpoint) as DestinationKey,
 ]
 
-const settingsOf = (settings: { scheduler: string; schedulerFlags: SchedulerFlag[] }): LibServiceSettings => ({
+const settingsOf = (settings: {
+  scheduler: string
+  schedulerFlags: SchedulerFlag[]
+}): LibServiceSettings => ({
   scheduler: settings.scheduler,
   schedulerFlags: settings.schedulerFlags.reduce((bits, flag) => bits | SCHEDULER_FLAG[flag], 0),
 })

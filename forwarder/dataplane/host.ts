@@ -1,8 +1,8 @@
 /** The daemon's handle on its data path, wherever that runs. */
 
 import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
-import type { AnswerTo, DataplaneSettings, Request } from './messages.ts'
 import { startInline } from './inline-host.ts'
+import type { AnswerTo, DataplaneSettings, Request } from './messages.ts'
 import { startThread } from './thread-host.ts'
 
 export interface DataplaneHost {

@@ -42,13 +42,18 @@ export class LinkEgress implements Egress {
   readonly kernelForwards = false
   readonly counters: LinkCounters
   readonly #sender: FrameSender
-  readonly #neighbours: Neighbours
+  readonly #neighbours: Pick<Neighbours, 'find' | 'close'>
   readonly #nowMs: () => number
   #held: Held[] = []
 
   constructor(
     name: 'frame' | 'cap',
-    parts: { sender: FrameSender; counters: LinkCounters; neighbours: Neighbours; nowMs: () => number },
+    parts: {
+      sender: FrameSender
+      counters: LinkCounters
+      neighbours: Pick<Neighbours, 'find' | 'close'>
+      nowMs: () => number
+    },
   ) {
     this.name = name
     this.counters = parts.counters
@@ -70,7 +75,7 @@ export class LinkEgress implements Egress {
       this.#held.shift()
       this.counters.noNeighbour++
     }
-    this.#held.push({ hop, packet: bytes.slice(start, end), sinceMs: this.#nowMs() })
+    this.#held.push({ hop, packet: new Uint8Array(bytes.subarray(start, end)), sinceMs: this.#nowMs() })
     return true
   }
 

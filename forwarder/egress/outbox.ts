@@ -62,7 +62,8 @@ export class Outbox {
       this.#results,
       count,
     )
-    for (let index = 0; index < count; index++)
-      this.#report(result < 0 ? -result : -(this.#results[index] as number))
+    for (let index = 0; index < count; index++) {
+      this.#report(Math.abs(result < 0 ? result : (this.#results[index] as number)))
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface HostOptions {
   /** Where the undo journal is kept: beside the control socket, one for each daemon. */
   readonly journalPath: string
   readonly rules?: Partial<Omit<RuleOptions, 'notrack'>>
+  /** Told about settings that would be good to have and could not be set, as in containers. */
+  readonly warn?: (message: string) => void
 }
 
 /** What the virtual services need of the host; the whole of it, every time. */
@@ -58,11 +60,11 @@ export class Host {
    * settings come with the first service that needs them.
    * @throws when another daemon holds the journal, or when no iptables works at all
    */
-  static async open({ journalPath, rules }: HostOptions): Promise<Host> {
+  static async open({ journalPath, rules, warn = () => undefined }: HostOptions): Promise<Host> {
     const repaired = await repair(journalPath)
     const journal = Journal.create(journalPath)
     try {
-      const sysctls = new SysctlKeeper((records) => journal.update({ sysctls: records }))
+      const sysctls = new SysctlKeeper((records) => journal.update({ sysctls: records }), { warn })
       const netfilter = await Netfilter.probe((family, record) => {
         journal.update({
           netfilter: { ...journal.content.netfilter, [family === 4 ? 'ipv4' : 'ipv6']: record },
@@ -110,24 +112,37 @@ export class Host {
     })
   }
 
-  /** Ways are there before packets are sent on them, and are taken away after the last could have come. */
+  /**
+   * The chains come first: they are refused where another uipvs is at work, before anything of its is touched.
+   * Ways are there before packets are sent on them, and are taken away after the last could have come.
+   */
   async #enact(wanted: WantedState): Promise<void> {
-    const record = () => {
-      if (this.#journal.content.routing === null) this.#journal.update({ routing: { ...ROUTING_RANGE } })
+    for (const family of [4, 6] as const) {
+      if (servedIn(family, wanted.services) !== undefined) await this.netfilter.install(family)
     }
     const leaving = hopsLeaving(this.#inForce.hops, wanted.hops)
     this.#sysctls.require(wanted.sysctls)
-    await applyRouting([...wanted.hops, ...leaving], { record })
+    await this.#route([...wanted.hops, ...leaving])
     await this.netfilter.apply(
       planRules(wanted.services, { ...this.#rules, notrack: this.netfilter.notrack }),
     )
-    if (leaving.length > 0) await applyRouting(wanted.hops, { record })
+    if (leaving.length > 0) await this.#route(wanted.hops)
     this.#sysctls.release(wanted.sysctls)
+  }
+
+  /** A daemon that never had a hop does not look at the routing at all. */
+  async #route(hops: readonly RoutedHop[]): Promise<void> {
+    if (hops.length === 0 && this.#journal.content.routing === null) return
+    await applyRouting(hops, {
+      record: () => {
+        if (this.#journal.content.routing === null) this.#journal.update({ routing: { ...ROUTING_RANGE } })
+      },
+    })
   }
 
   #refuseUnsupported(services: readonly RedirectedService[]): void {
     for (const family of [4, 6] satisfies Family[]) {
-      const refused = services.find((service) => serviceFamily(service.key) === family)
+      const refused = servedIn(family, services)
       if (refused === undefined || this.netfilter.variant(family) !== null) continue
       const why = this.netfilter.whyNot(family)
       throw new Error(
@@ -142,6 +157,10 @@ export class Host {
     return result
   }
 }
+
+/** A service of the family, if there is one. */
+const servedIn = (family: Family, services: readonly RedirectedService[]): RedirectedService | undefined =>
+  services.find((service) => serviceFamily(service.key) === family)
 
 /** The hops that are no longer wanted and that no wanted hop has taken the place of. */
 function hopsLeaving(before: readonly RoutedHop[], after: readonly RoutedHop[]): readonly RoutedHop[] {

@@ -3,7 +3,6 @@
 import type { Family } from '../../lib/bytes/address.ts'
 import { CommandError, runCommand } from './command.ts'
 import {
-  isOurs,
   isOurTable,
   type KernelRoute,
   type KernelRouting,
@@ -95,18 +94,12 @@ export async function readRouting(family: Family, range = ROUTING_RANGE): Promis
   return { rules, routes: routes.filter(({ table }) => isOurTable(table, range)) }
 }
 
-/** Whether any rule or route of our range is there. */
-export async function holdsRouting(range = ROUTING_RANGE): Promise<boolean> {
-  const families = await Promise.all(([4, 6] as const).map((family) => readRouting(family, range)))
-  return families.some(
-    (found) => found !== null && (found.routes.length > 0 || found.rules.some((rule) => isOurs(rule, range))),
-  )
-}
-
-/** The names of the network devices here. */
-export async function deviceNames(): Promise<string[]> {
-  const links = await listed<{ ifname: string }>(['-json', 'link', 'show'])
-  return links.map((link) => link.ifname)
+/** The network devices here. */
+export async function listDevices(): Promise<
+  readonly { readonly name: string; readonly mtuBytes: number }[]
+> {
+  const links = await listed<Link & { ifname: string }>(['-json', 'link', 'show'])
+  return links.map((link) => ({ name: link.ifname, mtuBytes: link.mtu }))
 }
 
 /** What `ip` prints as a JSON list; it prints nothing at all for some empty lists. */

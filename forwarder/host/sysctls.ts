@@ -18,6 +18,8 @@ export interface SysctlNeed {
   readonly name: string
   readonly value: string
   readonly why: string
+  /** Packets do not get through without it; where it cannot be set, the service is refused. */
+  readonly isEssential: boolean
   readonly when: (needs: SysctlNeeds) => boolean
   /** Further condition on what the host has now, asked only while the setting is not ours already. */
   readonly onlyIf?: (read: SysctlTree['read'], name: string) => boolean
@@ -34,12 +36,14 @@ export const SYSCTLS: readonly SysctlNeed[] = [
     name: 'net/ipv4/ip_forward',
     value: '1',
     why: 'the kernel forwards what the verdict sent on to a real server, and the replies',
+    isEssential: true,
     when: (needs) => needs.forwarding.includes(4),
   },
   {
     name: 'net/ipv6/conf/<device>/accept_ra',
     value: '2',
     why: 'a forwarding host ignores router advertisements and forgets the default route it has from one',
+    isEssential: false,
     when: (needs) => needs.forwarding.includes(6),
     // A host that is a router already has been ignoring advertisements all along.
     onlyIf: (read, name) => read('net/ipv6/conf/all/forwarding') === '0' && read(name) === '1',
@@ -48,24 +52,28 @@ export const SYSCTLS: readonly SysctlNeed[] = [
     name: 'net/ipv6/conf/all/forwarding',
     value: '1',
     why: 'the same as ip_forward, for IPv6',
+    isEssential: true,
     when: (needs) => needs.forwarding.includes(6),
   },
   {
     name: 'net/ipv4/conf/*/send_redirects',
     value: '0',
     why: 'a client on the link of a real server would be told to go there without the director',
+    isEssential: false,
     when: (needs) => needs.noRedirects,
   },
   {
     name: 'net/ipv4/conf/<ingress>/accept_local',
     value: '1',
     why: 'the outer source is an address of the director, a martian on a packet that came in by a device',
+    isEssential: true,
     when: (needs) => needs.tunnelIngress.length > 0,
   },
   {
     name: 'net/ipv4/conf/<ingress>/rp_filter',
     value: '2',
     why: 'and the way back to it never leads out of that device, which the strict check asks for',
+    isEssential: true,
     when: (needs) => needs.tunnelIngress.length > 0,
     // The stricter of `all` and the device counts as 1, but 2 (loose) wins over 1 wherever it stands.
     onlyIf: (read, name) => Math.max(Number(read('net/ipv4/conf/all/rp_filter')), Number(read(name))) === 1,
@@ -88,6 +96,11 @@ export interface SysctlTree {
   list(directory: string): readonly string[]
 }
 
+export interface WantedSysctl {
+  readonly value: string
+  readonly isEssential: boolean
+}
+
 /**
  * The settings that `needs` asks for on this host, in the order in which to set them; what the kernel does not
  * have is left out.
@@ -96,13 +109,14 @@ export function wantedSysctls(
   needs: SysctlNeeds,
   tree: Pick<SysctlTree, 'read' | 'list'>,
   isOurs: (name: string) => boolean,
-): ReadonlyMap<string, string> {
-  const wanted = new Map<string, string>()
-  for (const { name, value, when, onlyIf } of SYSCTLS) {
+): ReadonlyMap<string, WantedSysctl> {
+  const wanted = new Map<string, WantedSysctl>()
+  for (const { name, value, isEssential, when, onlyIf } of SYSCTLS) {
     if (!when(needs)) continue
     for (const each of expand(name, needs, tree)) {
       const isHere = tree.read(each) !== null
-      if (isHere && (isOurs(each) || onlyIf === undefined || onlyIf(tree.read, each))) wanted.set(each, value)
+      if (isHere && (isOurs(each) || onlyIf === undefined || onlyIf(tree.read, each)))
+        wanted.set(each, { value, isEssential })
     }
   }
   return wanted
@@ -112,11 +126,17 @@ export function wantedSysctls(
 export class SysctlKeeper {
   readonly #tree: SysctlTree
   readonly #save: (records: readonly SysctlRecord[]) => void
+  readonly #warn: (message: string) => void
   #records: readonly SysctlRecord[] = []
 
-  constructor(save: (records: readonly SysctlRecord[]) => void, tree: SysctlTree = procSys) {
+  /** `warn` is told about settings that would be good to have and could not be set, as in containers. */
+  constructor(
+    save: (records: readonly SysctlRecord[]) => void,
+    { tree = procSys, warn = () => undefined }: { tree?: SysctlTree; warn?: (message: string) => void } = {},
+  ) {
     this.#save = save
     this.#tree = tree
+    this.#warn = warn
   }
 
   /** What was changed and not put back yet, oldest first. */
@@ -126,12 +146,11 @@ export class SysctlKeeper {
 
   /**
    * Sets what `needs` asks for and is not so already; what was set for earlier needs stays.
-   * @throws naming the setting that refused its value
+   * @throws naming the setting that refused its value, where packets do not get through without it
    */
   require(needs: SysctlNeeds): void {
-    const wanted = [...wantedSysctls(needs, this.#tree, (name) => this.#isOurs(name))]
-    const missing = wanted.filter(([name, value]) => this.#tree.read(name) !== value)
-    this.#set(missing)
+    const wanted = wantedSysctls(needs, this.#tree, (name) => this.#isOurs(name))
+    this.#set(new Map([...wanted].filter(([name, { value }]) => this.#tree.read(name) !== value)))
   }
 
   /** Puts back what `needs` no longer asks for. */
@@ -150,23 +169,25 @@ export class SysctlKeeper {
   set(name: string, value: string): void {
     const held = this.#tree.read(name)
     if (held === null) throw new Error(`there is no kernel setting /proc/sys/${name}`)
-    if (held !== value) this.#set([[name, value]])
+    if (held !== value) this.#set(new Map([[name, { value, isEssential: true }]]))
   }
 
   /** All are written to the journal at once: a host may have a thousand devices. */
-  #set(settings: readonly (readonly [name: string, value: string])[]): void {
-    if (settings.length === 0) return
+  #set(settings: ReadonlyMap<string, WantedSysctl>): void {
+    if (settings.size === 0) return
     const records = new Map(this.#records.map((record) => [record.name, record]))
-    for (const [name, ours] of settings) {
+    for (const [name, { value: ours }] of settings) {
       const earlier = records.get(name)
       records.set(name, earlier === undefined ? this.#describe(name, ours) : { ...earlier, ours })
     }
     this.#keep([...records.values()])
-    for (const [name, value] of settings) {
+    for (const [name, { value, isEssential }] of settings) {
       try {
         this.#tree.write(name, value)
       } catch (cause) {
-        throw new Error(`cannot set /proc/sys/${name} to ${value}: ${(cause as Error).message}`, { cause })
+        const message = `cannot set /proc/sys/${name} to ${value}: ${(cause as Error).message}`
+        if (isEssential) throw new Error(message, { cause })
+        this.#warn(message)
       }
     }
   }
@@ -192,17 +213,31 @@ export class SysctlKeeper {
 /**
  * Puts former values back, the last change first. What somebody else has set to a third value meanwhile stays as
  * it is, and so does what went away with its device. Can be repeated.
+ * @throws AggregateError with the settings that could not be written, after all others have been
  */
 export function restoreSysctls(records: readonly SysctlRecord[], tree: SysctlTree = procSys): void {
+  const failures: Error[] = []
+  const putBack = (name: string, value: string) => {
+    try {
+      tree.write(name, value)
+    } catch (cause) {
+      if (tree.read(name) === null) return
+      failures.push(
+        new Error(`cannot set /proc/sys/${name} back to ${value}: ${(cause as Error).message}`, { cause }),
+      )
+    }
+  }
   for (const { name, former, ours, sideEffects: affected } of [...records].reverse()) {
     const held = tree.read(name)
     if (held !== ours && held !== former) continue
-    if (held === ours) tree.write(name, former)
+    if (held === ours) putBack(name, former)
     for (const each of affected) {
       const now = tree.read(each.name)
-      if (now !== null && now !== each.former) tree.write(each.name, each.former)
+      if (now !== null && now !== each.former) putBack(each.name, each.former)
     }
   }
+  if (failures.length > 0)
+    throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))
 }
 
 /**

@@ -79,7 +79,8 @@ export const messageSequence = (bytes: Uint8Array, start: number): number =>
   readHostI32(bytes, start + SEQUENCE)
 
 /** The errno, a positive number, that a message of type {@link NLMSG_ERROR} carries; 0 is an acknowledgement. */
-export const errorOf = (bytes: Uint8Array, start: number): number => -readHostI32(bytes, start + ERROR_CODE)
+export const errorOf = (bytes: Uint8Array, start: number): number =>
+  Math.abs(readHostI32(bytes, start + ERROR_CODE))
 
 /** Where the attribute at `at` ends, padding excluded, or -1 when no whole attribute fits before `limit`. */
 export function attributeEnd(bytes: Uint8Array, at: number, limit: number): number {

@@ -44,7 +44,8 @@ const UNMARKED = { setsMark: false, mark: 0 } as const
 export const openNetlinkQueue: OpenQueue = (settings, handler) =>
   new NetlinkQueue(loadSeam(), settings, handler)
 
-class NetlinkQueue implements PacketQueue {
+/** The netlink driver over a given seam; {@link openNetlinkQueue} is the way to it. */
+export class NetlinkQueue implements PacketQueue {
   readonly number: number
   readonly fd: number
   readonly counters: QueueCounters = { received: 0, verdictErrors: 0, overruns: 0, malformed: 0 }

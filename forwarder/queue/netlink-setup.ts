@@ -34,7 +34,7 @@ import type { ReceiveArea } from '../netlink/receive-area.ts'
 import type { QueueSettings } from './packet-queue.ts'
 
 /** Asked of the kernel for each direction; it doubles the number for its own bookkeeping. */
-const SOCKET_BUFFER_BYTES = 4 << 20
+export const SOCKET_BUFFER_BYTES = 4 << 20
 
 /** The kernel keeps 32 bytes of the send buffer to itself (netlink_sendmsg). */
 const SEND_BUFFER_RESERVE_BYTES = 32

@@ -5,13 +5,14 @@ import { readU16, writeU16, writeU32 } from '../bytes/octets.ts'
 import { WORD } from '../conn/layout.ts'
 import type { Packet } from '../wire/packet.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
-import { checksumOffset, finishTransportChecksum } from '../wire/transport-checksum.ts'
+import { adjustTransportChecksum, finishTransportChecksum } from '../wire/transport-checksum.ts'
 import { OFFLOAD, type Offload } from './offload.ts'
 
 /** Offsets in the network header (RFC 791 §3.1, RFC 8200 §3) and of the ports in the transport header. */
 const IPV4 = { checksum: 10, source: 12, destination: 16 } as const
 const IPV6 = { source: 8, destination: 24 } as const
 const PORT = { source: 0, destination: 2 } as const
+const UDP_CHECKSUM = 6
 
 /**
  * What the rewriting of a connection does to a transport checksum, kept with the connection so that a packet costs
@@ -58,17 +59,15 @@ function writeIpv6Address(bytes: Uint8Array, at: number, words: Int32Array, from
 /** Port and checksum; a later fragment has neither. */
 function writeTransport(packet: Packet, at: number, port: number, delta: number, offload: Offload): void {
   if (packet.isLaterFragment) return
-  const { bytes, transportStart, protocol } = packet
-  writeU16(bytes, transportStart + at, port)
+  writeU16(packet.bytes, packet.transportStart + at, port)
+  // What offload left unfinished is finished here; on a super-packet the kernel does it when it segments.
   if (offload === OFFLOAD.unfinishedSuper) return
-  if (offload === OFFLOAD.unfinished) {
-    finishTransportChecksum(packet)
-    return
-  }
-  const checksumAt = transportStart + checksumOffset(protocol)
-  const checksum = readU16(bytes, checksumAt)
-  if (protocol !== PROTOCOL.udp) writeU16(bytes, checksumAt, adjustBy(checksum, delta))
-  // IPVS gives a datagram without checksum a whole one; a fragment cannot have one, since its rest is elsewhere.
-  else if (checksum !== 0) writeU16(bytes, checksumAt, adjustBy(checksum, delta) || 0xffff)
-  else if (!packet.isFragment) finishTransportChecksum(packet)
+  if (offload === OFFLOAD.unfinished || lacksChecksum(packet)) finishTransportChecksum(packet)
+  else adjustTransportChecksum(packet, delta)
 }
+
+/** A datagram without checksum, which IPVS gives one; a fragment cannot have one, since its rest is elsewhere. */
+const lacksChecksum = (packet: Packet): boolean =>
+  packet.protocol === PROTOCOL.udp &&
+  !packet.isFragment &&
+  readU16(packet.bytes, packet.transportStart + UDP_CHECKSUM) === 0

@@ -1,0 +1,19 @@
+/**
+ * `npm run bench [-- library|queue] [--seconds 3] [--rounds 5] [--only plain,uipvs] [--json FILE]`: measures the
+ * library alone, and the whole path through a real kernel. Sets up and builds what is missing first.
+ */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { setUp } from './setup.mjs'
+
+// What is lacking need not stop the library's part: it is told, and the rest says so itself.
+for (const sentence of await setUp({ for: 'bench' })) console.error(`bench: ${sentence}`)
+
+const main = fileURLToPath(new URL('../dist/bench/run.js', import.meta.url))
+// Memory is measured right after a collection, which has to be asked for.
+const child = spawn(process.execPath, ['--expose-gc', main, ...process.argv.slice(2)], { stdio: 'inherit' })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+const [status] = await once(child, 'exit')
+process.exitCode = status ?? 1

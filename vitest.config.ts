@@ -4,7 +4,13 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/integration/**'] } },
-      { test: { name: 'property', include: ['property-tests/**/*.property.ts'], setupFiles: ['property-tests/setup.ts'] } },
+      {
+        test: {
+          name: 'property',
+          include: ['property-tests/**/*.property.ts'],
+          setupFiles: ['property-tests/setup.ts'],
+        },
+      },
       {
         test: {
           name: 'integration',

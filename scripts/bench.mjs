@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { setUp } from './setup.mjs'
 
 // What is lacking need not stop the library's part: it is told, and the rest says so itself.
-for (const sentence of await setUp({ for: 'bench' })) console.error(`bench: ${sentence}`)
+const lacking = await setUp({ for: 'bench' }).catch((error) => {
+  console.error(`bench: ${error.message}`)
+  process.exit(2)
+})
+for (const sentence of lacking) console.error(`bench: ${sentence}`)
 
 const main = fileURLToPath(new URL('../dist/bench/run.js', import.meta.url))
 // Memory is measured right after a collection, which has to be asked for.

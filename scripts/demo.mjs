@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { setUp } from './setup.mjs'
 
-const lacking = await setUp({ for: 'demo' })
+const lacking = await setUp({ for: 'demo' }).catch((error) => [error.message])
 if (lacking.length > 0) {
   for (const sentence of lacking) console.error(`demo: ${sentence}`)
   process.exit(2)

@@ -1,6 +1,6 @@
 /** Probes of privileges, installed programs and kernel settings. */
 
-import { accessSync, constants } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Family } from '../../lib/bytes/address.ts'
 import { CommandError, runCommand } from '../host/command.ts'
@@ -88,7 +88,8 @@ export function judgeForwarding(name: string, value: string | null, canBeSet: bo
 
 function isWritable(name: string): boolean {
   try {
-    accessSync(`/proc/sys/${name}`, constants.W_OK)
+    // Opening asks for the capabilities in effect; access(2) would forget them for other users than root.
+    closeSync(openSync(`/proc/sys/${name}`, 'r+'))
     return true
   } catch (error) {
     if (['EACCES', 'EROFS', 'ENOENT', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? ''))

@@ -4,7 +4,9 @@ import {
   AF_INET,
   AF_INET6,
   EAGAIN,
+  EHOSTUNREACH,
   EMSGSIZE,
+  ENETUNREACH,
   ENOBUFS,
   IP_HDRINCL,
   IPPROTO_RAW,
@@ -21,9 +23,6 @@ import { writeHostU16 } from '../netlink/message.ts'
 import { Outbox } from './outbox.ts'
 
 const SEND_BUFFER_BYTES = 4 << 20
-
-const ENETUNREACH = 101
-const EHOSTUNREACH = 113
 
 /** What the two families' raw sockets differ in: sockaddr_in and sockaddr_in6, ip(7) and ipv6(7), and the IP header. */
 const FAMILIES = {

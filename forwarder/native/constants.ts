@@ -1,7 +1,6 @@
 /** Numbers of Linux's socket interface, the same on every architecture Node runs on but MIPS. */
 
 // Address families and socket types, <bits/socket.h>
-export const AF_UNSPEC = 0
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
@@ -37,11 +36,10 @@ export const IPV6_HDRINCL = 36
 export const EPERM = 1
 export const ENOENT = 2
 export const EAGAIN = 11
-export const EBUSY = 16
+export const EACCES = 13
+export const ENODEV = 19
 export const EINVAL = 22
 export const EMSGSIZE = 90
-export const EOPNOTSUPP = 95
+export const ENETUNREACH = 101
 export const ENOBUFS = 105
-
-// poll(2)
-export const POLLIN = 1
+export const EHOSTUNREACH = 113

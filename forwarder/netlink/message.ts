@@ -28,9 +28,7 @@ export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3
 
 export const NLM_F_REQUEST = 0x0001
-export const NLM_F_MULTI = 0x0002
 export const NLM_F_ACK = 0x0004
-export const NLM_F_REPLACE = 0x0100
 export const NLM_F_CREATE = 0x0400
 
 const TYPE = 4

@@ -11,7 +11,7 @@
  * packet itself never moves.
  */
 
-import { readI32, readU8, readU16, writeU8, writeU16, writeU32 } from '../../lib/bytes/octets.ts'
+import { readI32, readU8, writeU8, writeU16, writeU32 } from '../../lib/bytes/octets.ts'
 import type { QueuedPacket } from '../queue/packet-queue.ts'
 import {
   ATTRIBUTE_HEADER_BYTES,
@@ -28,7 +28,7 @@ import {
 
 const SUBSYSTEM_QUEUE = 3 << 8
 export const NFQNL_MSG_PACKET = SUBSYSTEM_QUEUE | 0
-export const NFQNL_MSG_VERDICT = SUBSYSTEM_QUEUE | 1
+const NFQNL_MSG_VERDICT = SUBSYSTEM_QUEUE | 1
 const NFQNL_MSG_CONFIG = SUBSYSTEM_QUEUE | 2
 const NFQNL_MSG_VERDICT_BATCH = SUBSYSTEM_QUEUE | 3
 
@@ -191,6 +191,10 @@ export function writeBatchVerdict(
   return BARE_VERDICT_BYTES
 }
 
+/** The packet id in a verdict message written by this file. */
+export const verdictId = (bytes: Uint8Array, start: number): number =>
+  readI32(bytes, start + FIRST_ATTRIBUTE + ATTRIBUTE_HEADER_BYTES + 4)
+
 function writeVerdictHead(
   bytes: Uint8Array,
   at: number,
@@ -245,11 +249,3 @@ function configuration(queue: number): MessageWriter {
   writeNetfilterHeader(writer.header(NETFILTER_HEADER_BYTES), 0, queue)
   return writer
 }
-
-/** The queue number a netfilter message is about. */
-export const queueOf = (bytes: Uint8Array, start: number): number =>
-  readU16(bytes, start + MESSAGE_HEADER_BYTES + 2)
-
-/** The packet id in a verdict message written by this file. */
-export const verdictId = (bytes: Uint8Array, start: number): number =>
-  readI32(bytes, start + FIRST_ATTRIBUTE + ATTRIBUTE_HEADER_BYTES + 4)

@@ -1,5 +1,13 @@
 import type { IpAddress } from '../../lib/bytes/address.ts'
-import { NETLINK_ROUTE } from '../native/constants.ts'
+import {
+  EACCES,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETUNREACH,
+  ENODEV,
+  ENOENT,
+  NETLINK_ROUTE,
+} from '../native/constants.ts'
 import { SystemError } from '../native/seam.ts'
 import type { MessageWriter } from './message.ts'
 import {
@@ -16,13 +24,6 @@ import {
   routeRequest,
 } from './rtnetlink.ts'
 import { NetlinkSocket } from './socket.ts'
-
-const ENOENT = 2
-const EACCES = 13
-const ENODEV = 19
-const EINVAL = 22
-const ENETUNREACH = 101
-const EHOSTUNREACH = 113
 
 /** The answers to a route lookup that mean "no way there": of them EACCES is `prohibit` and EINVAL `blackhole`. */
 const NO_ROUTE = [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL]

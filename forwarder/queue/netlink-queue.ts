@@ -1,6 +1,5 @@
 import { ENOBUFS } from '../native/constants.ts'
-import type { Seam } from '../native/seam.ts'
-import { loadSeam } from '../native/seam.ts'
+import { attempt, loadSeam, type Seam } from '../native/seam.ts'
 import { align4, errorOf, messageEnd, messageType, NLMSG_ERROR } from '../netlink/message.ts'
 import {
   emptyPacketMessage,
@@ -17,7 +16,7 @@ import {
   writeVerdict,
 } from '../netlink/nfqueue.ts'
 import { ReceiveArea } from '../netlink/receive-area.ts'
-import { openQueueSocket } from './netlink-setup.ts'
+import { checkQueueSettings, openQueueSocket } from './netlink-setup.ts'
 import {
   HEADROOM_BYTES,
   type OpenQueue,
@@ -66,6 +65,7 @@ export class NetlinkQueue implements PacketQueue {
   #thrown: { readonly error: unknown } | null = null
 
   constructor(seam: Seam, settings: QueueSettings, handler: PacketHandler) {
+    checkQueueSettings(settings)
     this.#area = new ReceiveArea({
       slots: BATCH_PACKETS,
       // The handler's headroom, and in front of that a verdict's head or a whole verdict without packet.
@@ -86,9 +86,9 @@ export class NetlinkQueue implements PacketQueue {
   turn(): number {
     const count = this.#area.receive(this.#seam, this.fd)
     if (count < 0) {
-      // ENOBUFS says that packets were lost, any other errno that this one read failed; the queue lives on.
-      if (count === -ENOBUFS) this.counters.overruns++
-      else this.counters.malformed++
+      // The kernel had packets that it could not hand over; the queue lives on.
+      if (count !== -ENOBUFS) attempt(`read queue ${this.number}`, count)
+      this.counters.overruns++
       return 0
     }
     let answered = 0

@@ -48,12 +48,11 @@ export interface QueueSocket {
 }
 
 /**
- * Opens a netlink socket and makes it the reader of the queue as `settings` say. Packets that came while it was being
+ * Opens a netlink socket and makes it the reader of the queue as `settings`, which must have been checked, say. Packets that came while it was being
  * set up, some of them without content, are sent through their hook once more.
  * Throws an Error that names the queue, what was attempted and the way out; nothing stays open then.
  */
 export function openQueueSocket(seam: Seam, settings: QueueSettings, area: ReceiveArea): QueueSocket {
-  checkSettings(settings)
   const fd = attempt('open a netfilter netlink socket', seam.open(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER))
   try {
     attempt('bind a netfilter netlink socket', seam.bindNetlink(fd, 0))
@@ -66,7 +65,8 @@ export function openQueueSocket(seam: Seam, settings: QueueSettings, area: Recei
   }
 }
 
-function checkSettings({ number, copyBytes, lengthPackets }: QueueSettings): void {
+/** Throws a RangeError that names the setting which cannot be, and what it may be. */
+export function checkQueueSettings({ number, copyBytes, lengthPackets }: QueueSettings): void {
   if (!Number.isInteger(number) || number < 0 || number > 0xffff) {
     throw new RangeError(`queue number ${number} is not a whole number from 0 to 65535`)
   }

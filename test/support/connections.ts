@@ -50,7 +50,13 @@ export const inboundOf = ({ transport = 'tcp', client, virtual }: ConnectionSpec
   packetOf(transport, client, virtual)
 
 /** The server's answer as the director sees it: a masqueraded server's comes from its own endpoint. */
-export const outboundOf = ({ transport = 'tcp', method, client, virtual, destination }: ConnectionSpec): Packet =>
+export const outboundOf = ({
+  transport = 'tcp',
+  method,
+  client,
+  virtual,
+  destination,
+}: ConnectionSpec): Packet =>
   packetOf(transport, method === undefined || method === 'masquerading' ? destination : virtual, client)
 
 export function packetOf(transport: 'tcp' | 'udp', source: string, destination: string): Packet {

@@ -20,9 +20,23 @@ export interface LinkEnd {
   readonly addresses: readonly string[]
 }
 
-/** Two namespaces joined by a veth pair, loopback up; their `remove` leaves nothing behind. */
-export function joinedNamespaces(near: LinkEnd, far: LinkEnd): { remove(): void } {
+/** Two namespaces joined by a veth pair, loopback up. */
+export interface Namespaces {
+  /** Starts a built script of test/support, such as `queue-child.js`, in a namespace. */
+  startIn(namespace: string, script: string, ...args: string[]): LineChild
+  /** Ends whatever a failed test left running. */
+  killChildren(): void
+  /** Leaves nothing behind. */
+  remove(): void
+}
+
+export function joinedNamespaces(near: LinkEnd, far: LinkEnd): Namespaces {
+  const children: LineChild[] = []
+  const killChildren = () => {
+    for (const child of children.splice(0)) child.process.kill('SIGKILL')
+  }
   const remove = () => {
+    killChildren()
     for (const { namespace } of [near, far]) {
       if (run('ip', 'netns', 'list').split(/\s/).includes(namespace)) run('ip', 'netns', 'delete', namespace)
     }
@@ -55,7 +69,15 @@ export function joinedNamespaces(near: LinkEnd, far: LinkEnd): { remove(): void 
     runIn(namespace, 'sysctl', '-qw', `net.ipv6.conf.${device}.accept_dad=0`)
     run('ip', '-n', namespace, 'link', 'set', device, 'up')
   }
-  return { remove }
+  return {
+    startIn(namespace, script, ...args) {
+      const child = startIn(namespace, script, ...args)
+      children.push(child)
+      return child
+    },
+    killChildren,
+    remove,
+  }
 }
 
 /** A child process that speaks in lines of JSON. */
@@ -67,8 +89,7 @@ export interface LineChild {
   finish(): Promise<unknown[]>
 }
 
-/** Starts a built script of test/support, such as `queue-child.js`, in a namespace. */
-export function startIn(namespace: string, script: string, ...args: string[]): LineChild {
+function startIn(namespace: string, script: string, ...args: string[]): LineChild {
   const path = fileURLToPath(new URL(`../../dist/test/support/${script}`, import.meta.url))
   const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, path, ...args], { stdio: 'pipe' })
   let errors = ''

@@ -22,6 +22,8 @@ function receive(port: number): void {
 
 async function send(address: string, port: number, count: number, payload: string): Promise<void> {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  // That nobody listens is told to a connected socket, and is no concern of the sender's.
+  socket.on('error', () => undefined)
   await new Promise<void>((resolve) => socket.connect(port, address, resolve))
   for (let index = 0; index < count; index++) {
     await new Promise((resolve) => socket.send(payload.replace('#', String(index)), resolve))

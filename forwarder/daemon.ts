@@ -10,6 +10,7 @@ import { listen } from './control/server.ts'
 import { startDataplane } from './dataplane/host.ts'
 import { openRouteEgress } from './egress/route.ts'
 import { Host } from './host/host.ts'
+import { ROUTING_RANGE } from './host/routing.ts'
 import { openLog } from './log.ts'
 import { RouteSocket } from './netlink/route-socket.ts'
 import { effectiveCapabilities, missingCapabilities } from './privileges.ts'
@@ -45,7 +46,10 @@ export async function run({
   const stopped = stopSignal()
   process.on('SIGHUP', () => log.warn('SIGHUP is ignored: the configuration file is only read at the start'))
   try {
-    const host = await Host.open({ journalPath: journalPathOf(socketPath) })
+    const host = await Host.open({
+      journalPath: journalPathOf(socketPath),
+      warn: (message) => log.warn(message),
+    })
     undo.push({ what: 'the host', act: () => host.close() })
     if (host.repaired !== 'nothing')
       log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
@@ -66,7 +70,10 @@ export async function run({
 
     const routes = new RouteSocket()
     undo.push({ what: 'the route socket', act: () => routes.close() })
-    const ways = new Ways(routes, () => administration.addresses())
+    const ways = new Ways(routes, {
+      inUse: () => administration.addresses(),
+      slotsMax: slotsWithin(config.markMask),
+    })
     const administration = new Administration({ dataplane, host, ways, arrangement, version })
     await administration.setTimeouts(config.timeouts)
     await loadServices(administration, config, configPath)
@@ -109,6 +116,10 @@ export async function run({
   }
   log.info('stopped')
 }
+
+/** How many real servers a mark mask can tell apart, slot 0 being none; and each needs a routing table. */
+const slotsWithin = (markMask: number): number =>
+  Math.min(ROUTING_RANGE.tableCount, Math.floor(markMask / ((markMask & -markMask) >>> 0)))
 
 /** Beside the socket, so that each daemon has its own. */
 export const journalPathOf = (socketPath: string): string =>

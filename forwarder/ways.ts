@@ -4,19 +4,24 @@ import { parseAddress } from '../lib/bytes/address.ts'
 import type { Way } from './dataplane/messages.ts'
 import type { RouteSocket } from './netlink/route-socket.ts'
 
-/** As many real servers can be reached by direct routing as there are routing tables for them. */
-const SLOTS_MAX = 4096
-
 export class Ways {
   readonly #routes: Pick<RouteSocket, 'route' | 'link'>
   readonly #inUse: () => ReadonlySet<string>
+  readonly #slotsMax: number
   /** By real server's address. */
   readonly #slots = new Map<string, number>()
 
-  /** `inUse` tells which real servers there are: a slot is kept for as long as its address is among them. */
-  constructor(routes: Pick<RouteSocket, 'route' | 'link'>, inUse: () => ReadonlySet<string>) {
+  /**
+   * `inUse` tells which real servers there are: a slot is kept for as long as its address is among them. There are
+   * `slotsMax` slots: as many as marks and routing tables can tell apart.
+   */
+  constructor(
+    routes: Pick<RouteSocket, 'route' | 'link'>,
+    { inUse, slotsMax }: { inUse: () => ReadonlySet<string>; slotsMax: number },
+  ) {
     this.#routes = routes
     this.#inUse = inUse
+    this.#slotsMax = slotsMax
   }
 
   /** The way to the address as the routes are now: `'local'` for one of this host's own, null without a route. */
@@ -45,7 +50,7 @@ export class Ways {
     const inUse = this.#inUse()
     for (const each of this.#slots.keys()) if (!inUse.has(each)) this.#slots.delete(each)
     const taken = new Set(this.#slots.values())
-    for (let slot = 1; slot <= SLOTS_MAX; slot++) {
+    for (let slot = 1; slot <= this.#slotsMax; slot++) {
       if (taken.has(slot)) continue
       this.#slots.set(address, slot)
       return slot

@@ -38,7 +38,7 @@ export function assemble(settings: DataplaneSettings): AssembledDataplane {
     const dataplane = new Dataplane(director, { egress, sink, markMask: settings.markMask, now: monotonicMs })
     const open = QUEUE_DRIVERS[settings.queueDriver]
     const queues = settings.queues.map((each) => {
-      const queue = open(each, dataplane.handle)
+      const queue = open(each, dataplane.handle, dataplane.foresight)
       opened.push(queue)
       return queue
     })

@@ -7,7 +7,13 @@ import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
 import type { Destination } from '../../lib/service/destination.ts'
 import type { Egress, Hop } from '../egress/egress.ts'
 import type { PacketSink } from '../egress/raw.ts'
-import { HOOK, type PacketHandler, type QueuedPacket, type QueueVerdict } from '../queue/packet-queue.ts'
+import {
+  type Foresight,
+  HOOK,
+  type PacketHandler,
+  type QueuedPacket,
+  type QueueVerdict,
+} from '../queue/packet-queue.ts'
 
 /** Why a forwarded packet could not leave, beyond what the director counts itself. */
 export interface DataplaneCounters {
@@ -94,6 +100,13 @@ export class Dataplane {
     }
     answer.kind = 'drop'
     return answer
+  }
+
+  /** Brings near what the packets of a batch will need of the director's memory. */
+  readonly foresight: Foresight = {
+    expect: ({ bytes, start, hook }) =>
+      this.director.expect(bytes, start, hook === HOOK.forward ? 'outbound' : 'inbound'),
+    fetch: () => this.director.fetchExpected(),
   }
 
   /** Sends what the batch gathered for the sink and the egress driver. */

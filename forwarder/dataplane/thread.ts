@@ -34,7 +34,11 @@ function run({ settings, wakeFd }: ThreadData, port: MessagePort): void {
     const nowMs = monotonicMs()
     if (nowMs >= nextTickMs && dataplane.director.passTime(nowMs)) nextTickMs = nowMs + WAIT_MS
     const waitMs = Math.max(0, Math.ceil(nextTickMs - nowMs))
-    if (seam.poll(fds, ready, fds.length, Math.min(waitMs, WAIT_MS)) <= 0) continue
+    if (seam.poll(fds, ready, fds.length, Math.min(waitMs, WAIT_MS)) <= 0) {
+      // What waits for a neighbour's address is held, and has to be looked at again.
+      dataplane.flush()
+      continue
+    }
     if (ready[0] !== 0) {
       seam.drain(wakeFd)
       isStopping = answerAll()

@@ -18,6 +18,7 @@ import {
 import { ReceiveArea } from '../netlink/receive-area.ts'
 import { checkQueueSettings, openQueueSocket } from './netlink-setup.ts'
 import {
+  type Foresight,
   HEADROOM_BYTES,
   type OpenQueue,
   type PacketHandler,
@@ -33,6 +34,9 @@ const BATCH_PACKETS = 64
 /** The least a slot offers a replacement, however little of each packet the queue copies. */
 const REPLACEMENT_MIN_BYTES = 2048
 
+/** What a received message turned out to be; `broken` is a packet that can only be dropped. */
+const READING = { nothing: 0, packet: 1, broken: 2 } as const
+
 const UNMARKED = { setsMark: false, mark: 0 } as const
 
 /**
@@ -40,8 +44,8 @@ const UNMARKED = { setsMark: false, mark: 0 } as const
  * packet is judged where it lies, its verdict is written around it, and all verdicts leave together; nothing is
  * copied or allocated on the way. The handler may itself grow the packet forward into its headroom.
  */
-export const openNetlinkQueue: OpenQueue = (settings, handler) =>
-  new NetlinkQueue(loadSeam(), settings, handler)
+export const openNetlinkQueue: OpenQueue = (settings, handler, foresight) =>
+  new NetlinkQueue(loadSeam(), settings, handler, foresight)
 
 /** The netlink driver over a given seam; {@link openNetlinkQueue} is the way to it. */
 export class NetlinkQueue implements PacketQueue {
@@ -51,7 +55,10 @@ export class NetlinkQueue implements PacketQueue {
   readonly #seam: Seam
   readonly #handler: PacketHandler
   readonly #area: ReceiveArea
-  readonly #packet: PacketMessage
+  readonly #foresight: Foresight | null
+  /** What was read of each slot: a whole batch is read before the first packet is judged. */
+  readonly #packets: readonly PacketMessage[]
+  readonly #readings = new Uint8Array(BATCH_PACKETS)
   readonly #accepted: { readonly queue: number; readonly verdict: number }
   readonly #dropped: { readonly queue: number; readonly verdict: number }
   /** The verdicts of this batch as pairs of offset and length in the area, in order. */
@@ -64,7 +71,7 @@ export class NetlinkQueue implements PacketQueue {
   /** The first thing a handler threw in this turn, wrapped so that `throw undefined` counts. */
   #thrown: { readonly error: unknown } | null = null
 
-  constructor(seam: Seam, settings: QueueSettings, handler: PacketHandler) {
+  constructor(seam: Seam, settings: QueueSettings, handler: PacketHandler, foresight?: Foresight) {
     checkQueueSettings(settings)
     this.#area = new ReceiveArea({
       slots: BATCH_PACKETS,
@@ -78,7 +85,8 @@ export class NetlinkQueue implements PacketQueue {
     this.#sendLimitBytes = socket.sendLimitBytes
     this.#seam = seam
     this.#handler = handler
-    this.#packet = emptyPacketMessage(this.#area.bytes)
+    this.#foresight = foresight ?? null
+    this.#packets = Array.from({ length: BATCH_PACKETS }, () => emptyPacketMessage(this.#area.bytes))
     this.#accepted = { queue: settings.number, verdict: NF_ACCEPT }
     this.#dropped = { queue: settings.number, verdict: NF_DROP }
   }
@@ -91,6 +99,13 @@ export class NetlinkQueue implements PacketQueue {
       this.counters.overruns++
       return 0
     }
+    const foresight = this.#foresight
+    for (let slot = 0; slot < count; slot++) {
+      const reading = this.#read(slot)
+      this.#readings[slot] = reading
+      if (reading === READING.packet) foresight?.expect(this.#packets[slot] as PacketMessage)
+    }
+    foresight?.fetch()
     let answered = 0
     for (let slot = 0; slot < count; slot++) answered += this.#answer(slot)
     this.#sendVerdicts()
@@ -106,59 +121,67 @@ export class NetlinkQueue implements PacketQueue {
     this.#seam.close(this.fd)
   }
 
-  /** Answers the message in `slot`: 1 where it was a packet, 0 where it was something else. */
-  #answer(slot: number): 0 | 1 {
+  /** Reads the message in `slot` into the slot's {@link PacketMessage}. */
+  #read(slot: number): number {
     const bytes = this.#area.bytes
     const start = this.#area.start(slot)
     const end = messageEnd(bytes, start, this.#area.end(slot))
     if (end < 0) {
       this.counters.malformed++
-      return 0
+      return READING.nothing
     }
-    const type = messageType(bytes, start)
-    if (type !== NFQNL_MSG_PACKET) {
-      if (type === NLMSG_ERROR && errorOf(bytes, start) !== 0) this.counters.verdictErrors++
-      return 0
+    if (messageType(bytes, start) !== NFQNL_MSG_PACKET) {
+      if (messageType(bytes, start) === NLMSG_ERROR && errorOf(bytes, start) !== 0)
+        this.counters.verdictErrors++
+      return READING.nothing
     }
-    const packet = this.#packet
+    const packet = this.#packets[slot] as PacketMessage
     packet.bytes = bytes
     if (readPacketMessage(packet, start, end)) {
       this.counters.received++
-      this.#judge(slot)
-      return 1
+      return READING.packet
     }
     this.counters.malformed++
-    if (!packet.hasId) return 0
-    this.#settle(slot, this.#dropped, UNMARKED)
+    return packet.hasId ? READING.broken : READING.nothing
+  }
+
+  /** Answers what was read in `slot`: 1 where there was a packet to answer, 0 where there was not. */
+  #answer(slot: number): 0 | 1 {
+    const reading = this.#readings[slot]
+    if (reading === READING.nothing) return 0
+    const packet = this.#packets[slot] as PacketMessage
+    if (reading === READING.packet) this.#judge(slot, packet)
+    else this.#settle(slot, packet, this.#dropped, UNMARKED)
     return 1
   }
 
   /** Asks the handler about the packet and writes down its verdict. A handler that throws has dropped the packet. */
-  #judge(slot: number): void {
+  #judge(slot: number, packet: PacketMessage): void {
     let verdict: QueueVerdict
     try {
-      verdict = this.#handler(this.#packet)
-      if (verdict.kind === 'replace') this.#replace(slot, verdict)
-      else if (verdict.kind === 'accept') this.#settle(slot, this.#accepted, verdict)
-      else this.#settle(slot, this.#dropped, UNMARKED)
+      verdict = this.#handler(packet)
+      if (verdict.kind === 'replace') this.#replace(slot, packet, verdict)
+      else if (verdict.kind === 'accept') this.#settle(slot, packet, this.#accepted, verdict)
+      else this.#settle(slot, packet, this.#dropped, UNMARKED)
     } catch (error) {
       this.#thrown ??= { error }
-      this.#settle(slot, this.#dropped, UNMARKED)
+      this.#settle(slot, packet, this.#dropped, UNMARKED)
     }
   }
 
   /** A verdict without packet goes to the very start of the slot, out of the way of packet and headroom. */
   #settle(
     slot: number,
+    packet: PacketMessage,
     answer: { readonly queue: number; readonly verdict: number },
     marking: QueueVerdict | typeof UNMARKED,
   ): void {
     const at = this.#area.slotStart(slot)
-    this.#enclose(at, writeVerdict(this.#area.bytes, at, answer, this.#packet.id, marking))
+    this.#enclose(at, writeVerdict(this.#area.bytes, at, answer, packet.id, marking))
   }
 
-  #replace(slot: number, verdict: QueueVerdict): void {
-    if (this.#packet.isTruncated)
+  #replace(slot: number, packet: PacketMessage, verdict: QueueVerdict): void {
+    if (packet.isTruncated)
       throw new RangeError('a replacing verdict for a packet that the copy range cut short')
     const area = this.#area
     const length = verdict.end - verdict.start
@@ -174,7 +197,7 @@ export class NetlinkQueue implements PacketQueue {
       throw new RangeError(`a replacing verdict of ${length} bytes, when 1 to ${area.roomBytes} fit`)
     }
     if (!liesInSlot) area.bytes.set(verdict.bytes.subarray(verdict.start, verdict.end), start)
-    const at = writeReplacement(area.bytes, start, start + length, this.number, this.#packet.id, verdict)
+    const at = writeReplacement(area.bytes, start, start + length, this.number, packet.id, verdict)
     // The padding is whatever lies behind the packet: inside the slot, and skipped by the kernel.
     this.#enclose(at, align4(start + length - at))
   }

@@ -39,6 +39,13 @@ export interface QueueVerdict {
 
 export type PacketHandler = (packet: QueuedPacket) => QueueVerdict
 
+/** Optional, for drivers that receive in batches: is told of a whole batch before the first of it is judged. */
+export interface Foresight {
+  expect(packet: QueuedPacket): void
+  /** The batch is told. */
+  fetch(): void
+}
+
 /** Room before a packet in the receive area, for an outer header in front of it. */
 export const HEADROOM_BYTES = 128
 
@@ -76,4 +83,8 @@ export interface PacketQueue {
 }
 
 /** Opens a queue; throws an Error naming the queue number, what was attempted and the way out. */
-export type OpenQueue = (settings: QueueSettings, handler: PacketHandler) => PacketQueue
+export type OpenQueue = (
+  settings: QueueSettings,
+  handler: PacketHandler,
+  foresight?: Foresight,
+) => PacketQueue

@@ -74,6 +74,23 @@ describe('the netlink queue', () => {
     expect(queue.counters).toEqual({ received: 4, verdictErrors: 0, overruns: 0, malformed: 0 })
   })
 
+  it('tells of the whole batch before the first packet is judged', () => {
+    const seam = new FakeSeam()
+    const events: string[] = []
+    const first = ({ bytes, start }: QueuedPacket) => bytes[start] as number
+    const handler: PacketHandler = (packet) => {
+      events.push(`judge ${first(packet)}`)
+      return verdict()
+    }
+    const queue = new NetlinkQueue(seam, SETTINGS, handler, {
+      expect: (packet) => events.push(`expect ${first(packet)}`),
+      fetch: () => events.push('fetch'),
+    })
+    for (const id of [1, 2]) seam.inbox.push(waiting(id, payload(id)))
+    queue.turn()
+    expect(events).toEqual(['expect 1', 'expect 2', 'fetch', 'judge 1', 'judge 2'])
+  })
+
   it('answers at most 64 packets in a turn', () => {
     const { seam, queue } = open(() => verdict())
     for (let id = 1; id <= 70; id++) seam.inbox.push(waiting(id, payload(id)))

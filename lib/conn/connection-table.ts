@@ -61,7 +61,7 @@ export class ConnectionTable {
   constructor({ limit, seed, nowMs }: ConnectionTableOptions) {
     this.limit = limit
     this.words = new Int32Array((limit + 1) * RECORD_WORDS)
-    const buckets = 2 ** Math.max(8, Math.ceil(Math.log2(limit)))
+    const buckets = 2 ** Math.max(8, Math.ceil(Math.log2(limit)) + 1)
     this.heads = new Int32Array(buckets)
     this.#bucketMask = buckets - 1
     this.#seed = seed | 0
@@ -356,13 +356,14 @@ export class ConnectionTable {
 
   /** The bucket of a client; `kind` is protocol and family as in {@link WORD.kind}. Mixes as MurmurHash3 does (its constants); an IPv4 key skips the words that are 0. */
   bucketOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
-    let hash = this.#seed ^ w0
+    let hash = Math.imul(this.#seed ^ w0, 0xcc9e2d51)
     if (kind & KIND.ipv6) {
-      hash = Math.imul(hash ^ (hash >>> 15), 0xcc9e2d51) ^ w1
-      hash = Math.imul(hash ^ (hash >>> 15), 0xcc9e2d51) ^ w2
-      hash = Math.imul(hash ^ (hash >>> 15), 0xcc9e2d51) ^ w3
+      hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xcc9e2d51)
+      hash = Math.imul(hash ^ (hash >>> 15) ^ w2, 0xcc9e2d51)
+      hash = Math.imul(hash ^ (hash >>> 15) ^ w3, 0xcc9e2d51)
     }
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) ^ (port << 16) ^ kind
+    hash = (hash ^ (hash >>> 15)) + Math.imul((port << 16) | kind, 0x9e3779b1)
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
     return (hash ^ (hash >>> 16)) & this.#bucketMask
   }

@@ -14,6 +14,7 @@ const BATCH_MAX = 256
 export class Lookahead {
   readonly #table: ConnectionTable
   readonly #buckets = new Int32Array(BATCH_MAX)
+  readonly #clientPorts = new Int32Array(BATCH_MAX)
   #count = 0
 
   constructor(table: ConnectionTable) {
@@ -29,18 +30,21 @@ export class Lookahead {
       const transport = start + (readU8(bytes, start) & 0x0f) * 4
       const client = readI32(bytes, start + (isInbound ? 12 : 16))
       const port = readU16(bytes, transport + (isInbound ? 0 : 2))
+      this.#clientPorts[this.#count] = port
       this.#buckets[this.#count++] = this.#table.bucketOf(protocol << 8, client, 0, 0, 0, port)
     } else if (version === 6) {
       const protocol = readU8(bytes, start + 6)
       if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp) return
       const at = start + (isInbound ? 8 : 24)
+      const port = readU16(bytes, start + 40 + (isInbound ? 0 : 2))
+      this.#clientPorts[this.#count] = port
       this.#buckets[this.#count++] = this.#table.bucketOf(
         (protocol << 8) | KIND.ipv6,
         readI32(bytes, at),
         readI32(bytes, at + 4),
         readI32(bytes, at + 8),
         readI32(bytes, at + 12),
-        readU16(bytes, start + 40 + (isInbound ? 0 : 2)),
+        port,
       )
     }
   }
@@ -59,6 +63,13 @@ export class Lookahead {
     for (let index = 0; index < count; index++) {
       const base = buckets[index]! * RECORD_WORDS
       sum = (sum + words[base]! + words[base + WORD.flags]!) | 0
+    }
+    // Where the head of the chain is another client's, the record sought is most likely the next.
+    for (let index = 0; index < count; index++) {
+      const base = buckets[index]! * RECORD_WORDS
+      if (words[base + WORD.ports]! >>> 16 === this.#clientPorts[index]) continue
+      const next = words[base + WORD.nextInBucket]! * RECORD_WORDS
+      sum = (sum + words[next]! + words[next + WORD.flags]!) | 0
     }
     this.#count = 0
     return sum

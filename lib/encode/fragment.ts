@@ -12,7 +12,7 @@ const MORE_FRAGMENTS = 0x2000
 /**
  * Cuts the packet `[start, end)`, whose header must be a bare one as {@link encapsulate} writes it, into fragments of
  * at most `mtuBytes`; `emit` is given each, in order, at the start of `out`, which it must have done with on return.
- * `out` has room for `mtuBytes`.
+ * `mtuBytes` is at least what every link must carry, 68 octets by IPv4 and 1280 by IPv6, and `out` has room for it.
  */
 export function fragment(
   bytes: Uint8Array,

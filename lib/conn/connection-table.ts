@@ -1,10 +1,13 @@
 /** Every connection of a director: found by a packet of either direction, bounded, and forgotten in time. */
 
-import { type Family, IpAddress } from '../bytes/address.ts'
+import type { Family, IpAddress } from '../bytes/address.ts'
 import type { Packet } from '../wire/packet.ts'
+import { ConnectionIndex, kindOf, type TemplateKey } from './connection-index.ts'
+import { type ConnectionView, viewOf } from './connection-view.ts'
+import { EngineData } from './engine-data.ts'
 import { ExpiryWheel } from './expiry-wheel.ts'
-import { FLAG, KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
-import { secondsUntil, startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
+import { FLAG, KIND, NONE, RECORD_WORDS, TEMPLATE_STATE, WORD } from './layout.ts'
+import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
 export interface ConnectionTableOptions {
   /** The most connections there can be. Memory is reserved for all, and used only as far as they come. */
@@ -41,17 +44,14 @@ const POSTPONED_TICKS = 60 * TICKS_PER_SEC
 const INITIAL_TIMEOUT_TICKS = 3 * TICKS_PER_SEC
 
 /**
- * Both directions of a connection share one hash, of protocol, client address and client port, so that one chain
- * finds either. Newer connections are found first. Records are numbers; read and write them through {@link words}
- * and the offsets of `layout.ts`, or as text-friendly values through {@link ConnectionTable.describe}.
+ * Records are numbers from 1; read and write them through {@link words} and the offsets of `layout.ts`, or as values
+ * through {@link ConnectionTable.describe}.
  */
 export class ConnectionTable {
   readonly words: Int32Array
   readonly limit: number
-  /** The newest record of each bucket, or {@link NONE}. */
-  readonly heads: Int32Array
-  readonly #bucketMask: number
-  readonly #seed: number
+  readonly index: ConnectionIndex
+  readonly #engineData = new EngineData()
   readonly #wheel: ExpiryWheel
   #size = 0
   /** Records from here on have never been used. */
@@ -61,10 +61,7 @@ export class ConnectionTable {
   constructor({ limit, seed, nowMs }: ConnectionTableOptions) {
     this.limit = limit
     this.words = new Int32Array((limit + 1) * RECORD_WORDS)
-    const buckets = 2 ** Math.max(8, Math.ceil(Math.log2(limit)) + 1)
-    this.heads = new Int32Array(buckets)
-    this.#bucketMask = buckets - 1
-    this.#seed = seed | 0
+    this.index = new ConnectionIndex(this.words, limit, seed)
     this.#wheel = new ExpiryWheel(this.words, tickOf(nowMs))
   }
 
@@ -74,82 +71,60 @@ export class ConnectionTable {
   }
 
   get buckets(): number {
-    return this.heads.length
+    return this.index.heads.length
   }
 
   /** The connection of a packet from a client to a virtual service, or {@link NONE}. */
   findInbound(packet: Packet): number {
-    const words = this.words
-    const ports = (packet.sourcePort << 16) | packet.destinationPort
-    const isIpv6 = packet.family === 6
-    const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
-    let record =
-      this.heads[
-        this.bucketOf(
-          kind,
-          packet.sourceW0,
-          packet.sourceW1,
-          packet.sourceW2,
-          packet.sourceW3,
-          packet.sourcePort,
-        )
-      ]!
-    while (record !== NONE) {
-      const base = record * RECORD_WORDS
-      if (
-        words[base + WORD.client] === packet.sourceW0 &&
-        words[base + WORD.ports] === ports &&
-        words[base + WORD.virtual] === packet.destinationW0 &&
-        (words[base + WORD.kind]! & KEY_BITS) === kind &&
-        (!isIpv6 ||
-          (words[base + WORD.client + 1] === packet.sourceW1 &&
-            words[base + WORD.client + 2] === packet.sourceW2 &&
-            words[base + WORD.client + 3] === packet.sourceW3 &&
-            words[base + WORD.virtual + 1] === packet.destinationW1 &&
-            words[base + WORD.virtual + 2] === packet.destinationW2 &&
-            words[base + WORD.virtual + 3] === packet.destinationW3))
-      )
-        return record
-      record = words[base + WORD.nextInBucket]!
-    }
-    return NONE
+    return this.index.findInbound(packet)
+  }
+
+  /** The connection of a packet from a server to a client, or {@link NONE}. */
+  findOutbound(packet: Packet): number {
+    return this.index.findOutbound(packet)
   }
 
   /**
-   * The connection of a packet from a server to a client, or {@link NONE}. Masqueraded servers answer with their own
-   * endpoint, all others with the virtual one.
+   * The template of this key, or {@link NONE}. With `engineData` only those that a persistence engine made with the same
+   * data, without it only others.
    */
-  findOutbound(packet: Packet): number {
-    const words = this.words
-    const isIpv6 = packet.family === 6
-    const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
-    let record =
-      this.heads[
-        this.bucketOf(
-          kind,
-          packet.destinationW0,
-          packet.destinationW1,
-          packet.destinationW2,
-          packet.destinationW3,
-          packet.destinationPort,
-        )
-      ]!
-    while (record !== NONE) {
-      const base = record * RECORD_WORDS
-      if (
-        words[base + WORD.client] === packet.destinationW0 &&
-        words[base + WORD.ports]! >>> 16 === packet.destinationPort &&
-        (words[base + WORD.kind]! & KEY_BITS) === kind &&
-        this.#isServerSide(base, packet, isIpv6) &&
-        (!isIpv6 ||
-          (words[base + WORD.client + 1] === packet.destinationW1 &&
-            words[base + WORD.client + 2] === packet.destinationW2 &&
-            words[base + WORD.client + 3] === packet.destinationW3))
-      )
-        return record
-      record = words[base + WORD.nextInBucket]!
-    }
-    return NONE
+  findTemplate(key: TemplateKey, engineData: string | null): number {
+    if (engineData === null) return this.index.findTemplate(key)
+    const records = this.#engineData.records(engineData)
+    return records.find((record) => this.index.isTemplate(record, key)) ?? NONE
+  }
+
+  /** The persistence engine's data of a template, or null. */
+  engineData(record: number): string | null {
+    return this.#engineData.of(record)
+  }
+
+  /** Notes what a persistence engine knows the template by. */
+  setEngineData(record: number, data: string): void {
+    this.words[record * RECORD_WORDS + WORD.flags]! |= FLAG.engineData
+    this.#engineData.set(record, data)
+  }
+
+  /** The template leads nowhere any more: it is filed under port 65535 until it expires, as IPVS shows it. */
+  invalidateTemplate(record: number): void {
+    const base = record * RECORD_WORDS
+    this.words[base + WORD.ports] = 0xffff
+    this.words[base + WORD.kind] = (0xffff << 16) | (this.words[base + WORD.kind]! & 0xffff)
+  }
+
+  /** Makes `controller` the one that `record` depends on: it outlives it. */
+  control(controller: number, record: number): void {
+    this.words[record * RECORD_WORDS + WORD.controller] = controller
+    this.words[controller * RECORD_WORDS + WORD.controlled]! += 1
+  }
+
+  /** The client's port, known at last: files the connection anew. */
+  setClientPort(record: number, clientPort: number): void {
+    const base = record * RECORD_WORDS
+    this.index.remove(record)
+    this.words[base + WORD.ports] = (clientPort << 16) | (this.words[base + WORD.ports]! & 0xffff)
+    this.words[base + WORD.flags]! &= ~FLAG.noClientPort
+    this.index.add(record)
   }
 
   /** Writes down a new connection, or returns {@link NONE} when the table is full. It is due in 3 s unless prolonged. */
@@ -159,7 +134,7 @@ export class ConnectionTable {
     const words = this.words
     const base = record * RECORD_WORDS
     const { destination } = from
-    const kind = (from.protocol << 8) | (from.family === 6 ? KIND.ipv6 : 0)
+    const kind = kindOf(from)
     words[base + WORD.client] = from.clientW0
     words[base + WORD.client + 1] = from.clientW1
     words[base + WORD.client + 2] = from.clientW2
@@ -176,7 +151,7 @@ export class ConnectionTable {
     words[base + WORD.kind] =
       (from.destinationPort << 16) | kind | (destination.family === 6 ? KIND.destinationIpv6 : 0)
     words[base + WORD.destinationId] = from.destinationId
-    words[base + WORD.flags] = from.flags | FLAG.hashed
+    words[base + WORD.flags] = from.flags
     words[base + WORD.state] = 0
     words[base + WORD.timeoutTicks] = INITIAL_TIMEOUT_TICKS
     words[base + WORD.deadlineTick] = startTickOf(nowMs) + INITIAL_TIMEOUT_TICKS
@@ -186,18 +161,11 @@ export class ConnectionTable {
     words[base + WORD.fwmark] = from.fwmark
     words[base + WORD.natDelta] = 0
 
-    const bucket = this.bucketOf(
-      kind,
-      from.clientW0,
-      from.clientW1,
-      from.clientW2,
-      from.clientW3,
-      from.clientPort,
-    )
-    words[base + WORD.nextInBucket] = this.heads[bucket]!
-    this.heads[bucket] = record
-    this.#wheel.file(record)
     this.#size++
+    // One datagram's connection is over before anybody could look for it.
+    if ((from.flags & FLAG.onePacket) !== 0) return record
+    this.index.add(record)
+    this.#wheel.file(record)
     return record
   }
 
@@ -221,8 +189,7 @@ export class ConnectionTable {
   expireNow(record: number, nowMs: number): void {
     const base = record * RECORD_WORDS
     if (this.words[base + WORD.controlled]! > 0) return
-    this.#unhash(record)
-    this.words[base + WORD.flags]! &= ~FLAG.hashed
+    this.index.remove(record)
     this.words[base + WORD.deadlineTick] = tickOf(nowMs)
     this.#wheel.unfile(record)
     this.#wheel.file(record)
@@ -252,58 +219,48 @@ export class ConnectionTable {
     return false
   }
 
-  /** Removes a connection at once. */
+  /**
+   * Removes a connection at once; and its controller with it, where that controls nothing else now and is not a template
+   * whose connections were answered.
+   */
   remove(record: number, onRemoved: (record: number) => void): void {
+    const { words } = this
+    const base = record * RECORD_WORDS
+    const controller = words[base + WORD.controller]!
     this.#wheel.unfile(record)
+    this.#release(record, onRemoved)
+    if (controller === NONE || words[controller * RECORD_WORDS + WORD.controlled]! > 0) return
+    const isTemplate = (words[controller * RECORD_WORDS + WORD.flags]! & FLAG.template) !== 0
+    const isAssured = words[controller * RECORD_WORDS + WORD.state] === TEMPLATE_STATE.assured
+    if (!(isTemplate && isAssured)) this.remove(controller, onRemoved)
+  }
+
+  /** One datagram's connection is over. It was never filed, and its template stays. */
+  endOnePacket(record: number, onRemoved: (record: number) => void): void {
     this.#release(record, onRemoved)
   }
 
   /** Every connection's record, in no order that means anything. */
   *records(): IterableIterator<number> {
-    for (let record = 1; record < this.#untouched; record++) {
+    yield* this.recordsFrom(1, this.limit)
+  }
+
+  /** The connections among `count` records from `first` on: for going through a large table piece by piece. */
+  *recordsFrom(first: number, count: number): IterableIterator<number> {
+    const end = Math.min(first + count, this.#untouched)
+    for (let record = first; record < end; record++) {
       if (this.words[record * RECORD_WORDS + WORD.flags]! & FLAG.hashed) yield record
     }
   }
 
-  /** A record as values, for listings and tests; not for the packet path. */
-  describe(record: number, nowMs: number): ConnectionView {
-    const words = this.words
-    const base = record * RECORD_WORDS
-    const kind = words[base + WORD.kind]!
-    const family: Family = kind & KIND.ipv6 ? 6 : 4
-    const address = (at: number, of: Family) =>
-      new IpAddress(of, words[base + at]!, words[base + at + 1], words[base + at + 2], words[base + at + 3])
-    return {
-      protocol: (kind >>> 8) & 0xff,
-      client: { address: address(WORD.client, family), port: words[base + WORD.ports]! >>> 16 },
-      virtual: { address: address(WORD.virtual, family), port: words[base + WORD.ports]! & 0xffff },
-      destination: {
-        address: address(WORD.destination, kind & KIND.destinationIpv6 ? 6 : 4),
-        port: kind >>> 16,
-      },
-      destinationId: words[base + WORD.destinationId]!,
-      flags: words[base + WORD.flags]!,
-      state: words[base + WORD.state]!,
-      fwmark: words[base + WORD.fwmark]! >>> 0,
-      inPackets: words[base + WORD.inPackets]!,
-      expiresSeconds: secondsUntil(words[base + WORD.deadlineTick]!, nowMs),
-    }
+  /** Where the next piece begins; the first record again behind the last. */
+  cursorAfter(first: number, count: number): number {
+    return first + count >= this.#untouched ? 1 : first + count
   }
 
-  /** The server's end of a connection as the packet shows it: destination when masqueraded, virtual otherwise. */
-  #isServerSide(base: number, packet: Packet, isIpv6: boolean): boolean {
-    const words = this.words
-    const isMasqueraded = (words[base + WORD.flags]! & FLAG.methodMask) === 0
-    const at = base + (isMasqueraded ? WORD.destination : WORD.virtual)
-    const port = isMasqueraded ? words[base + WORD.kind]! >>> 16 : words[base + WORD.ports]! & 0xffff
-    return (
-      words[at] === packet.sourceW0 &&
-      port === packet.sourcePort &&
-      (!isIpv6 ||
-        (words[at + 1] === packet.sourceW1 &&
-          words[at + 2] === packet.sourceW2 &&
-          words[at + 3] === packet.sourceW3))
-    )
+  /** A record as values, for listings and tests; not for the packet path. */
+  describe(record: number, nowMs: number): ConnectionView {
+    return viewOf(this.words, record, this.engineData(record), nowMs)
   }
 
   #takeRecord(): number {
@@ -318,70 +275,14 @@ export class ConnectionTable {
   #release(record: number, onRemoved: (record: number) => void): void {
     const words = this.words
     const base = record * RECORD_WORDS
-    if (words[base + WORD.flags]! & FLAG.hashed) this.#unhash(record)
+    if (words[base + WORD.flags]! & FLAG.hashed) this.index.remove(record)
     const controller = words[base + WORD.controller]!
     if (controller !== NONE) words[controller * RECORD_WORDS + WORD.controlled]! -= 1
     onRemoved(record)
+    if (words[base + WORD.flags]! & FLAG.engineData) this.#engineData.delete(record)
     words[base + WORD.flags] = 0
     words[base + WORD.nextInBucket] = this.#free
     this.#free = record
     this.#size--
   }
-
-  #unhash(record: number): void {
-    const words = this.words
-    const base = record * RECORD_WORDS
-    const next = words[base + WORD.nextInBucket]!
-    const bucket = this.bucketOf(
-      words[base + WORD.kind]! & KEY_BITS,
-      words[base + WORD.client]!,
-      words[base + WORD.client + 1]!,
-      words[base + WORD.client + 2]!,
-      words[base + WORD.client + 3]!,
-      words[base + WORD.ports]! >>> 16,
-    )
-    let each = this.heads[bucket]!
-    if (each === record) {
-      this.heads[bucket] = next
-      return
-    }
-    for (;;) {
-      const at = each * RECORD_WORDS + WORD.nextInBucket
-      each = words[at]!
-      if (each !== record) continue
-      words[at] = next
-      return
-    }
-  }
-
-  /** The bucket of a client; `kind` is protocol and family as in {@link WORD.kind}. Mixes as MurmurHash3 does (its constants); an IPv4 key skips the words that are 0. */
-  bucketOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
-    let hash = Math.imul(this.#seed ^ w0, 0xcc9e2d51)
-    if (kind & KIND.ipv6) {
-      hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xcc9e2d51)
-      hash = Math.imul(hash ^ (hash >>> 15) ^ w2, 0xcc9e2d51)
-      hash = Math.imul(hash ^ (hash >>> 15) ^ w3, 0xcc9e2d51)
-    }
-    hash = (hash ^ (hash >>> 15)) + Math.imul((port << 16) | kind, 0x9e3779b1)
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-    return (hash ^ (hash >>> 16)) & this.#bucketMask
-  }
-}
-
-/** What of {@link WORD.kind} belongs to a connection's key: protocol and family. */
-const KEY_BITS = 0xff00 | KIND.ipv6
-
-/** A connection as values. */
-export interface ConnectionView {
-  readonly protocol: number
-  readonly client: { readonly address: IpAddress; readonly port: number }
-  readonly virtual: { readonly address: IpAddress; readonly port: number }
-  readonly destination: { readonly address: IpAddress; readonly port: number }
-  readonly destinationId: number
-  readonly flags: number
-  readonly state: number
-  readonly fwmark: number
-  readonly inPackets: number
-  readonly expiresSeconds: number
 }

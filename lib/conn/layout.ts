@@ -65,7 +65,12 @@ export const FLAG = {
   noClientPort: 0x0800,
   template: 0x1000,
   onePacket: 0x2000,
+  /** Ours alone: a template with data of a persistence engine, kept beside the table. */
+  engineData: 0x100000,
 } as const
+
+/** A template's state: 1 once a connection through it was answered. */
+export const TEMPLATE_STATE = { none: 0, assured: 1 } as const
 
 /** No record: records are numbered from 1, so that fresh zeroed memory is an empty table. */
 export const NONE = 0

@@ -5,20 +5,23 @@
  */
 
 import { readI32, readU8, readU16 } from '../bytes/octets.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
+import { hasPorts } from '../wire/protocol.ts'
+import type { ConnectionIndex } from './connection-index.ts'
 import type { ConnectionTable } from './connection-table.ts'
 import { KIND, RECORD_WORDS, WORD } from './layout.ts'
 
 const BATCH_MAX = 256
 
 export class Lookahead {
-  readonly #table: ConnectionTable
+  readonly #index: ConnectionIndex
+  readonly #words: Int32Array
   readonly #buckets = new Int32Array(BATCH_MAX)
   readonly #clientPorts = new Int32Array(BATCH_MAX)
   #count = 0
 
-  constructor(table: ConnectionTable) {
-    this.#table = table
+  constructor({ index, words }: ConnectionTable) {
+    this.#index = index
+    this.#words = words
   }
 
   /** Notes where the packet's connection will be looked for. Whatever it cannot guess cheaply it leaves out. */
@@ -31,14 +34,14 @@ export class Lookahead {
       const client = readI32(bytes, start + (isInbound ? 12 : 16))
       const port = readU16(bytes, transport + (isInbound ? 0 : 2))
       this.#clientPorts[this.#count] = port
-      this.#buckets[this.#count++] = this.#table.bucketOf(protocol << 8, client, 0, 0, 0, port)
+      this.#buckets[this.#count++] = this.#index.bucketOf(protocol << 8, client, 0, 0, 0, port)
     } else if (version === 6) {
       const protocol = readU8(bytes, start + 6)
-      if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp) return
+      if (!hasPorts(protocol)) return
       const at = start + (isInbound ? 8 : 24)
       const port = readU16(bytes, start + 40 + (isInbound ? 0 : 2))
       this.#clientPorts[this.#count] = port
-      this.#buckets[this.#count++] = this.#table.bucketOf(
+      this.#buckets[this.#count++] = this.#index.bucketOf(
         (protocol << 8) | KIND.ipv6,
         readI32(bytes, at),
         readI32(bytes, at + 4),
@@ -56,8 +59,8 @@ export class Lookahead {
   touch(): number {
     const buckets = this.#buckets
     const count = this.#count
-    const heads = this.#table.heads
-    const words = this.#table.words
+    const heads = this.#index.heads
+    const words = this.#words
     let sum = 0
     for (let index = 0; index < count; index++) buckets[index] = heads[buckets[index]!]!
     for (let index = 0; index < count; index++) {

@@ -3,6 +3,8 @@
  * tables; they are the kernel's (Linux 6.1, `ip_vs_proto_tcp.c` behaviour as recorded from a running kernel).
  */
 
+import { compileStateTable, type Direction, type StateTable } from './state-table.ts'
+
 export const TCP_STATES = [
   'NONE',
   'ESTABLISHED',
@@ -36,19 +38,16 @@ export const TCP_TIMEOUTS_SEC: Readonly<Record<TcpState, number>> = {
 /** The states in which a connection counts as active. */
 export const TCP_ACTIVE_STATES: readonly TcpState[] = ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK']
 
-/** The packet's direction; `inputOnly` is a client's packet while no reply has been seen, as with direct routing. */
-export const DIRECTION = { input: 0, output: 1, inputOnly: 2 } as const
-export type Direction = (typeof DIRECTION)[keyof typeof DIRECTION]
-
 /** Which flags decide, first match first; a packet with none of them closes. */
 const TCP_FLAG = { fin: 0x01, syn: 0x02, rst: 0x04, ack: 0x10 } as const
 const EVENTS = ['syn', 'fin', 'ack', 'rst'] as const
+type TcpEvent = (typeof EVENTS)[number]
 
 /** Abbreviations of the tables: two letters a state, in the order of {@link TCP_STATES}. */
 const ABBREVIATIONS = 'NO ES SS SR FW TW CL CW LA LI SA'
 
 /** Rows: the event; columns: the present state; cells: the next. */
-const NORMAL: Readonly<Record<keyof typeof DIRECTION, Readonly<Record<(typeof EVENTS)[number], string>>>> = {
+const NORMAL: StateTable<TcpEvent> = {
   //       NO ES SS SR FW TW CL CW LA LI SA
   input: {
     syn: ' SR ES ES SR SR SR SR SR SR SR SR',
@@ -70,15 +69,50 @@ const NORMAL: Readonly<Record<keyof typeof DIRECTION, Readonly<Record<(typeof EV
   },
 }
 
-const STATES = TCP_STATES.length
-const TABLE = compile(NORMAL)
-
-/** The state after a packet with these flags, by state number. */
-export function nextTcpState(state: number, direction: Direction, tcpFlags: number): number {
-  const event = eventOf(tcpFlags)
-  return event === NO_EVENT ? CLOSE : TABLE[(direction * EVENTS.length + event) * STATES + state]!
+/**
+ * With `secure_tcp`: a client is not believed to be there before the server's own acknowledgment (or, where replies
+ * are not seen, before the client's second packet), so that a flood of SYNs leaves nothing established.
+ */
+const SECURE: StateTable<TcpEvent> = {
+  //       NO ES SS SR FW TW CL CW LA LI SA
+  input: {
+    syn: ' SR ES ES SR SR SR SR SR SR SR SA',
+    fin: ' CL CW SS TW TW TW CL CW LA LI SA',
+    ack: ' ES ES SS SR FW TW CL CW CL LI SA',
+    rst: ' CL CL CL SR CL CL CL CL LA LI CL',
+  },
+  output: {
+    syn: ' SS ES SS SA SS SS SS SS SS LI SA',
+    fin: ' TW FW SS TW FW TW CL TW LA LI TW',
+    ack: ' ES ES SS ES FW TW CL CW LA ES ES',
+    rst: ' CL CL SS CL CL TW CL CL CL CL CL',
+  },
+  inputOnly: {
+    syn: ' SA ES ES SR SA SA SA SA SA SA SA',
+    fin: ' CL FW SS TW FW TW CL CW LA LI TW',
+    ack: ' ES ES SS ES FW TW CL CW CL LI ES',
+    rst: ' CL CL CL SR CL CL CL CL LA LI CL',
+  },
 }
 
+/** The two tables to choose from: the secure one counts while `secure_tcp` is active. */
+export const TCP_TABLES = {
+  normal: compileStateTable(ABBREVIATIONS, EVENTS, NORMAL),
+  secure: compileStateTable(ABBREVIATIONS, EVENTS, SECURE),
+} as const satisfies Record<string, Uint8Array>
+
+/** The state after a packet with these flags, by state number. */
+export function nextTcpState(
+  state: number,
+  direction: Direction,
+  tcpFlags: number,
+  table: Uint8Array = TCP_TABLES.normal,
+): number {
+  const event = eventOf(tcpFlags)
+  return event === NO_EVENT ? CLOSE : table[(direction * EVENTS.length + event) * STATES + state]!
+}
+
+const STATES = TCP_STATES.length
 const CLOSE = TCP_STATES.indexOf('CLOSE')
 const NO_EVENT = -1
 
@@ -87,20 +121,4 @@ function eventOf(tcpFlags: number): number {
   if (tcpFlags & TCP_FLAG.syn) return 0
   if (tcpFlags & TCP_FLAG.fin) return 1
   return tcpFlags & TCP_FLAG.ack ? 2 : NO_EVENT
-}
-
-/** `[direction][event][state]` → next state, as one flat array. */
-function compile(tables: typeof NORMAL): Uint8Array {
-  const numbers = new Map(ABBREVIATIONS.split(' ').map((name, number) => [name, number]))
-  const directions = Object.keys(DIRECTION) as (keyof typeof DIRECTION)[]
-  return Uint8Array.from(
-    directions.flatMap((direction) =>
-      EVENTS.flatMap((event) =>
-        tables[direction][event]
-          .trim()
-          .split(' ')
-          .map((name) => numbers.get(name) as number),
-      ),
-    ),
-  )
 }

@@ -16,6 +16,10 @@ const FRAGMENT_RESERVED = 1
 const FRAGMENT_OFFSET = 2
 const FRAGMENT_IDENTIFICATION = 4
 
+// The fixed header before them, RFC 8200 §3.
+const IPV6_NEXT_HEADER = 6
+const IPV6_BYTES = 40
+
 const OFFSET_MASK = 0xfff8 // the field counts 8 octets from bit 3 on: so masked, it is the offset in octets
 const MORE_FRAGMENTS = 0x0001
 
@@ -103,6 +107,43 @@ export function extensionBytes(bytes: Uint8Array, protocol: number, at: number):
   const units = readU8(bytes, at + EXTENSION_LENGTH)
   return protocol === PROTOCOL.ah ? (units + 2) * 4 : (units + 1) * 8
 }
+
+/**
+ * Where the next header of what begins at `target` stands: in the fixed header at `start` or in the last extension
+ * header before `target`. They were walked before, so all of them lie within the packet.
+ */
+export function nextHeaderField(bytes: Uint8Array, start: number, target: number): number {
+  let field = start + IPV6_NEXT_HEADER
+  for (let at = start + IPV6_BYTES; at < target; ) {
+    const length = extensionBytes(bytes, readU8(bytes, field), at)
+    field = at + NEXT_HEADER
+    at += length
+  }
+  return field
+}
+
+/**
+ * Length of the headers that every fragment of the packet `[start, end)` must repeat: the fixed header, and all up
+ * to the routing header if there is one, else the hop-by-hop options if there are any. RFC 8200 §4.5.
+ */
+export function perFragmentHeaderBytes(bytes: Uint8Array, start: number, end: number): number {
+  let protocol = readU8(bytes, start + IPV6_NEXT_HEADER)
+  let repeatedEnd = start + IPV6_BYTES
+  let at = repeatedEnd
+  for (let passed = 0; passed < EXTENSIONS_MAX && isBeforeFragmentHeader(protocol); passed++) {
+    if (end - at < EXTENSION_MIN_BYTES) break
+    const headerEnd = at + extensionBytes(bytes, protocol, at)
+    if (headerEnd > end) break
+    if (protocol !== PROTOCOL.destinationOptions) repeatedEnd = headerEnd
+    protocol = readU8(bytes, at + NEXT_HEADER)
+    at = headerEnd
+  }
+  return repeatedEnd - start
+}
+
+/** Destination options stand before the fragment header only where a routing header follows them. */
+const isBeforeFragmentHeader = (protocol: number): boolean =>
+  protocol === PROTOCOL.hopByHop || protocol === PROTOCOL.routing || protocol === PROTOCOL.destinationOptions
 
 /** What a fragment header says, as values. */
 export interface FragmentHeader {

@@ -27,6 +27,7 @@ const DESCRIPTIONS = {
   'udp-length': 'the UDP length is shorter than the UDP header',
   'udp-payload-truncated': 'the packet ends before its UDP length',
   'sctp-truncated': 'the packet ends within the SCTP common header',
+  'sctp-chunk-truncated': 'the packet ends within the header of its first SCTP chunk',
   'icmp-truncated': 'the packet ends within the ICMP header',
   'icmpv6-truncated': 'the packet ends within the ICMPv6 header',
 } as const

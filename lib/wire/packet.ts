@@ -8,6 +8,7 @@ import { IPV6_HEADER_BYTES, ipv6Flaw, ipv6HeaderFlaw } from './ipv6.ts'
 import { type ExtensionWalk, walkExtensions } from './ipv6-extensions.ts'
 import { MALFORMED, type Malformed } from './malformed.ts'
 import { PROTOCOL } from './protocol.ts'
+import { sctpFlaw } from './sctp.ts'
 import { tcpFlaw } from './tcp.ts'
 import { UDP_HEADER_BYTES, udpFlaw } from './udp.ts'
 
@@ -34,9 +35,6 @@ const IPV6_FRAGMENT_IDENTIFICATION = 4
 const SOURCE_PORT = 0 // the same in TCP, UDP and SCTP
 const DESTINATION_PORT = 2
 const TCP_FLAGS = 13
-
-/** The SCTP common header: ports, verification tag, checksum. RFC 9260 §3.1. */
-const SCTP_HEADER_BYTES = 12
 
 /** How much of the transport header an ICMP error is sure to quote: "64 bits of Original Data Datagram", RFC 792. */
 export const QUOTED_TRANSPORT_BYTES = 8
@@ -123,6 +121,21 @@ export class Packet implements ExtensionWalk {
       if (flaw !== null) return flaw
     } else return MALFORMED['ip-version']
     return readQuotedTransport(this, bytes, this.transportStart, end)
+  }
+
+  /** Exchanges source and destination in the fields, not in the bytes: an ICMP error quotes what went the other way. */
+  turnAround(): void {
+    const { sourceW0, sourceW1, sourceW2, sourceW3, sourcePort } = this
+    this.sourceW0 = this.destinationW0
+    this.sourceW1 = this.destinationW1
+    this.sourceW2 = this.destinationW2
+    this.sourceW3 = this.destinationW3
+    this.sourcePort = this.destinationPort
+    this.destinationW0 = sourceW0
+    this.destinationW1 = sourceW1
+    this.destinationW2 = sourceW2
+    this.destinationW3 = sourceW3
+    this.destinationPort = sourcePort
   }
 
   get totalBytes(): number {
@@ -233,9 +246,11 @@ function readTransport(packet: Packet, bytes: Uint8Array, at: number, end: numbe
       if (flaw !== null) return flaw
       break
     }
-    case PROTOCOL.sctp:
-      if (end - at < SCTP_HEADER_BYTES) return MALFORMED['sctp-truncated']
+    case PROTOCOL.sctp: {
+      const flaw = sctpFlaw(bytes, at, end)
+      if (flaw !== null) return flaw
       break
+    }
     default:
       return icmpFlawOf(packet)
   }

@@ -5,7 +5,8 @@ import { describeIcmp, IcmpView, isIcmpError } from './icmp.ts'
 import { describeIcmpv6, Icmpv6View, isIcmpv6Error } from './icmpv6.ts'
 import { describeMalformed, type Malformed } from './malformed.ts'
 import { Packet } from './packet.ts'
-import { describeProtocol, PROTOCOL } from './protocol.ts'
+import { describeProtocol, hasPorts, PROTOCOL } from './protocol.ts'
+import { describeSctp, SctpView } from './sctp.ts'
 import { describeTcp, TCP_HEADER_BYTES, TcpView } from './tcp.ts'
 import { describeUdp, UdpView } from './udp.ts'
 
@@ -51,14 +52,9 @@ function printMalformed({ bytes, start, end }: Area, flaw: Malformed): string {
 
 function printEndpoint(packet: Packet, side: 'source' | 'destination'): string {
   const address = packet[side]
-  if (!hasPorts(packet)) return `${address}`
+  if (packet.isLaterFragment || !hasPorts(packet.protocol)) return `${address}`
   const port = side === 'source' ? packet.sourcePort : packet.destinationPort
   return packet.family === 4 ? `${address}:${port}` : `[${address}]:${port}`
-}
-
-function hasPorts({ protocol, isLaterFragment }: Packet): boolean {
-  if (isLaterFragment) return false
-  return protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp
 }
 
 function printTransport(packet: Packet, area: Area): string {
@@ -67,6 +63,7 @@ function printTransport(packet: Packet, area: Area): string {
   if (packet.isLaterFragment) return `${describeProtocol(protocol)} len ${payloadBytes}`
   if (protocol === PROTOCOL.tcp) return printTcp(packet)
   if (protocol === PROTOCOL.udp) return describeUdp(new UdpView(bytes, transportStart))
+  if (protocol === PROTOCOL.sctp) return describeSctp(new SctpView(bytes, transportStart), end)
   if (protocol === PROTOCOL.icmp && family === 4) {
     const icmp = new IcmpView(bytes, transportStart)
     return describeIcmp(icmp) + (isIcmpError(icmp.type) ? printInner(packet, area, { isQuoted: true }) : '')

@@ -19,6 +19,10 @@ export const PROTOCOL = {
   sctp: 132,
 } as const
 
+/** Whether the first four octets of its header are a source and a destination port. */
+export const hasPorts = (protocol: number): boolean =>
+  protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp
+
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(PROTOCOL).map(([name, number]) => [number, name]),
 )

@@ -4,6 +4,7 @@ import { adjustBy, checksum, pseudoHeaderSum4, pseudoHeaderSum6, sum16 } from '.
 import { readU16, writeU16 } from '../bytes/octets.ts'
 import type { Packet } from './packet.ts'
 import { PROTOCOL } from './protocol.ts'
+import { sctpChecksumIsValid, writeSctpChecksum } from './sctp.ts'
 import { UDP_NO_CHECKSUM, udpChecksum } from './udp.ts'
 
 const TCP_CHECKSUM = 16
@@ -45,10 +46,18 @@ export function computeTransportChecksum(packet: Packet): number {
   return protocol === PROTOCOL.udp ? udpChecksum(computed) : computed
 }
 
-/** Writes {@link computeTransportChecksum}: for packets just emitted, and those whose checksum was left to offload. */
+/**
+ * Writes {@link computeTransportChecksum}, of SCTP its CRC: for packets just emitted, and those whose checksum was left
+ * to offload. The packet must be whole; one of a protocol without a checksum that we know is left alone.
+ */
 export function finishTransportChecksum(packet: Packet): void {
-  const field = packet.transportStart + checksumOffset(packet.protocol)
-  writeU16(packet.bytes, field, computeTransportChecksum(packet))
+  const { bytes, transportStart, protocol } = packet
+  if (protocol === PROTOCOL.sctp) {
+    writeSctpChecksum(bytes, transportStart, packet.end)
+    return
+  }
+  const offset = checksumOffset(protocol)
+  if (offset >= 0) writeU16(bytes, transportStart + offset, computeTransportChecksum(packet))
 }
 
 /**
@@ -67,7 +76,7 @@ export function adjustTransportChecksum(packet: Packet, delta16: number): void {
 }
 
 /**
- * Whether the transport checksum is right, ICMP's included. True also where there is nothing to verify: a UDP
+ * Whether the transport checksum is right, ICMP's and SCTP's included. True also where there is nothing to verify: a UDP
  * checksum of 0 over IPv4 (over IPv6 there must be one, RFC 8200 §8.1), a fragment, any other protocol.
  */
 export function transportChecksumIsValid(packet: Packet): boolean {
@@ -75,6 +84,7 @@ export function transportChecksumIsValid(packet: Packet): boolean {
   const { bytes, transportStart, protocol, family } = packet
   const end = coveredEnd(packet)
   if (protocol === PROTOCOL.icmp && family === 4) return sum16(bytes, transportStart, end) === 0xffff
+  if (protocol === PROTOCOL.sctp) return sctpChecksumIsValid(bytes, transportStart, end)
   if (checksumOffset(protocol) < 0) return true
   if (protocol === PROTOCOL.udp && readU16(bytes, transportStart + UDP_CHECKSUM) === UDP_NO_CHECKSUM)
     return family === 4

@@ -31,6 +31,20 @@ const identity = fc.oneof(
   fc.record({ fwmark: fc.integer({ min: 1, max: 0xffff_ffff }), family: fc.constantFrom('ipv4', 'ipv6') }),
 )
 
+/** Only what a type of tunnel uses: nothing else is saved. */
+const tunnel = fc.oneof(
+  fc.constant({ type: 'ipip' as const }),
+  fc.record({
+    type: fc.constant('gue' as const),
+    port,
+    checksum: fc.constantFrom('none' as const, 'full' as const, 'remote' as const),
+  }),
+  fc.record({
+    type: fc.constant('gre' as const),
+    checksum: fc.constantFrom('none' as const, 'full' as const),
+  }),
+)
+
 type ServiceInput = z.input<typeof ServiceConfig>
 type DestinationInput = z.input<typeof DestinationConfig>
 
@@ -50,6 +64,7 @@ const servers = (service: ServiceInput): fc.Arbitrary<DestinationInput[]> => {
       port: samePort,
       method: fc.constant('ipip' as const),
       weight,
+      tunnel,
     }),
   )
   return fc.uniqueArray(server, { maxLength: 5, selector: (each) => `${each.address} ${each.port}` })

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { DIRECTION } from '../../lib/conn/state-table.ts'
 import {
-  DIRECTION,
   nextTcpState,
   TCP_ACTIVE_STATES,
   TCP_STATES,
+  TCP_TABLES,
   TCP_TIMEOUTS_SEC,
   type TcpState,
 } from '../../lib/conn/tcp-state.ts'
@@ -15,18 +16,27 @@ const FLAGS: Record<string, number> = { syn: 0x02, fin: 0x01, ack: 0x10, rst: 0x
 const DIRECTIONS = { input: 'input', output: 'output', input_only: 'inputOnly' } as const
 
 describe('nextTcpState', () => {
-  const cells = Object.entries(DIRECTIONS).flatMap(([theirs, ours]) =>
-    Object.entries(golden.tables.normal[theirs] as Record<string, Record<TcpState, TcpState>>).flatMap(([event, row]) =>
-      Object.entries(row).map(([from, to]) => [ours, event, from as TcpState, to] as const),
-    ),
-  )
-
-  it('knows every cell of the kernel’s normal table', () => {
-    expect(cells).toHaveLength(3 * 4 * 11)
-    for (const [direction, event, from, to] of cells) {
-      const next = nextTcpState(TCP_STATES.indexOf(from), DIRECTION[direction], FLAGS[event]!)
-      expect(TCP_STATES[next], `${direction} ${event} in ${from}`).toBe(to)
+  it.each(['normal', 'secure'] as const)('knows every cell of the kernel’s %s table', (table) => {
+    let cells = 0
+    for (const [theirs, direction] of Object.entries(DIRECTIONS)) {
+      const rows: Record<string, Record<TcpState, TcpState>> = golden.tables[table][theirs]
+      for (const [event, row] of Object.entries(rows)) {
+        for (const [from, to] of Object.entries(row)) {
+          const state = TCP_STATES.indexOf(from as TcpState)
+          const next = nextTcpState(state, DIRECTION[direction], FLAGS[event]!, TCP_TABLES[table])
+          expect(TCP_STATES[next], `${direction} ${event} in ${from}`).toBe(to)
+          cells++
+        }
+      }
     }
+    expect(cells).toBe(3 * 4 * 11)
+  })
+
+  it('reads the normal table unless it is told otherwise', () => {
+    const after = (...table: [Uint8Array?]) =>
+      TCP_STATES[nextTcpState(TCP_STATES.indexOf('SYN_RECV'), DIRECTION.input, FLAGS['ack']!, ...table)]
+    expect(after()).toBe('ESTABLISHED')
+    expect(after(TCP_TABLES.secure)).toBe('SYN_RECV')
   })
 
   it('lets rst decide before syn, syn before fin, fin before ack', () => {

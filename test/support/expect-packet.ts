@@ -9,6 +9,7 @@ import { describeMalformed } from '../../lib/wire/malformed.ts'
 import { Packet } from '../../lib/wire/packet.ts'
 import { printPacket } from '../../lib/wire/print.ts'
 import { PROTOCOL } from '../../lib/wire/protocol.ts'
+import { SctpView } from '../../lib/wire/sctp.ts'
 import { describeTcpFlags, TcpView } from '../../lib/wire/tcp.ts'
 import { ipv4ChecksumIsValid, transportChecksumIsValid } from '../../lib/wire/transport-checksum.ts'
 import { UdpView } from '../../lib/wire/udp.ts'
@@ -58,6 +59,15 @@ export interface UdpExpectation {
   readonly sourcePort?: number
   readonly destinationPort?: number
   readonly checksum?: number
+  readonly payload?: Payload
+}
+
+export interface SctpExpectation {
+  readonly sourcePort?: number
+  readonly destinationPort?: number
+  readonly verificationTag?: number
+  readonly checksum?: number
+  /** The chunks, as octets. */
   readonly payload?: Payload
 }
 
@@ -122,6 +132,15 @@ export class PacketExpectation {
     const { sourcePort, destinationPort, checksum } = new UdpView(packet.bytes, packet.transportStart)
     const payload = this.hexFrom(packet.transportStart + 8)
     return this.check('udp', { sourcePort, destinationPort, checksum, payload }, wanted)
+  }
+
+  sctp(wanted: SctpExpectation = {}): this {
+    const { packet } = this
+    this.expectProtocol(PROTOCOL.sctp)
+    const view = new SctpView(packet.bytes, packet.transportStart)
+    const { sourcePort, destinationPort, verificationTag, checksum } = view
+    const payload = this.hexFrom(view.chunksStart)
+    return this.check('sctp', { sourcePort, destinationPort, verificationTag, checksum, payload }, wanted)
   }
 
   icmp(wanted: IcmpExpectation = {}): this {

@@ -242,6 +242,8 @@ function checkDestination(key: ServiceKey, { address }: DestinationKey, settings
     refuse('invalid-value', `${address} is not of the service's family`)
   if (settings.lowerThreshold > settings.upperThreshold)
     refuse('out-of-range', `lower threshold ${settings.lowerThreshold} is above ${settings.upperThreshold}`)
+  if (settings.tunnel.type === 'gue' && settings.tunnel.port === 0)
+    refuse('invalid-value', 'a gue tunnel needs a port')
 }
 
 const sameEndpoint = (destination: Destination, endpoint: DestinationKey): boolean =>

@@ -8,6 +8,7 @@ import { emitIpv6, IPV6_HEADER_BYTES, type Ipv6Header, Ipv6View } from '../../li
 import { emitFragmentHeader, FRAGMENT_HEADER_BYTES } from '../../lib/wire/ipv6-extensions.ts'
 import { Packet } from '../../lib/wire/packet.ts'
 import { PROTOCOL } from '../../lib/wire/protocol.ts'
+import { emitSctp, emitSctpChunk, SCTP_CHUNK, SCTP_HEADER_BYTES } from '../../lib/wire/sctp.ts'
 import { emitTcp, TCP_FLAG } from '../../lib/wire/tcp.ts'
 import {
   checksumOffset,
@@ -55,6 +56,15 @@ export interface UdpOptions {
   readonly payload?: Payload
 }
 
+/** A chunk: its type by name or number, then what fills it. */
+export type SctpChunkSpec = readonly [type: keyof typeof SCTP_CHUNK | number, value?: Payload]
+
+export interface SctpOptions {
+  readonly verificationTag?: number
+  /** One DATA chunk unless said. */
+  readonly chunks?: readonly SctpChunkSpec[]
+}
+
 export interface IcmpOptions {
   readonly type: number
   readonly code?: number
@@ -78,6 +88,12 @@ export const udp6 = (options: Ip6Options & UdpOptions): Uint8Array => {
   const bytes = ip6({ ...options, protocol: PROTOCOL.udp, payload: udpDatagram(options) })
   return options.hasChecksum === false ? bytes : finished(bytes)
 }
+
+export const sctp4 = (options: Ip4Options & SctpOptions): Uint8Array =>
+  finished(ip4({ ...options, protocol: PROTOCOL.sctp, payload: sctpPacket(options) }))
+
+export const sctp6 = (options: Ip6Options & SctpOptions): Uint8Array =>
+  finished(ip6({ ...options, protocol: PROTOCOL.sctp, payload: sctpPacket(options) }))
 
 export function icmp4(options: Ip4Options & IcmpOptions): Uint8Array {
   const { type, code = 0, rest = 0 } = options
@@ -172,10 +188,15 @@ export function fragment6(whole: Uint8Array, dataBytes: number, identification =
   })
 }
 
-/** The same packet with its transport checksum as a sender leaves it to offload: the pseudo-header's sum alone. */
+/**
+ * The same packet with its transport checksum as a sender leaves it to offload: the pseudo-header's sum alone, and of
+ * SCTP, which has none, 0.
+ */
 export function withUnfinishedChecksum(whole: Uint8Array): Uint8Array {
   const bytes = whole.slice()
   const packet = readPacket(bytes)
+  if (packet.protocol === PROTOCOL.sctp)
+    return bytes.fill(0, packet.transportStart + 8, packet.transportStart + 12)
   const sum = pseudoHeaderSum(packet, packet.end - packet.transportStart)
   new DataView(bytes.buffer).setUint16(packet.transportStart + checksumOffset(packet.protocol), sum)
   return bytes
@@ -243,6 +264,34 @@ function udpDatagram(options: Endpoints & UdpOptions): Uint8Array {
     destinationPort: endpointPort(options.destination),
     payloadBytes: bytes.length - 8,
   })
+  return bytes
+}
+
+function sctpPacket({
+  source,
+  destination,
+  verificationTag = 1,
+  chunks = [['data']],
+}: Endpoints & SctpOptions) {
+  const header = new Uint8Array(SCTP_HEADER_BYTES)
+  emitSctp(header, 0, {
+    sourcePort: endpointPort(source),
+    destinationPort: endpointPort(destination),
+    verificationTag,
+  })
+  return concat(header, ...chunks.map(sctpChunk))
+}
+
+/** Padded with zeros to a multiple of 4 octets. */
+function sctpChunk([type, value]: SctpChunkSpec): Uint8Array {
+  const valueOctets = octets(value)
+  const bytes = new Uint8Array(4 + Math.ceil(valueOctets.length / 4) * 4)
+  const at = emitSctpChunk(bytes, 0, {
+    type: typeof type === 'number' ? type : SCTP_CHUNK[type],
+    flags: 0,
+    valueBytes: valueOctets.length,
+  })
+  bytes.set(valueOctets, at)
   return bytes
 }
 

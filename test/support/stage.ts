@@ -2,8 +2,7 @@
 
 import { expect } from 'vitest'
 import { parseAddress } from '../../lib/bytes/address.ts'
-import type { ConnectionView } from '../../lib/conn/connection-table.ts'
-import { TCP_STATES } from '../../lib/conn/tcp-state.ts'
+import type { ConnectionView } from '../../lib/conn/connection-view.ts'
 import { Director, type DirectorOptions } from '../../lib/director/director.ts'
 import { type Arrival, HEADROOM_BYTES, type Verdict } from '../../lib/director/verdict.ts'
 import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
@@ -11,7 +10,6 @@ import type { Destination, DestinationSettings, Path } from '../../lib/service/d
 import { formatEndpoint, parseEndpoint, parseServiceKey, type ServiceKey } from '../../lib/service/key.ts'
 import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
 import type { ServiceSettings, VirtualService } from '../../lib/service/virtual-service.ts'
-import { PROTOCOL } from '../../lib/wire/protocol.ts'
 
 const GUARD_BYTES = 64
 const GARBAGE = 0xa5
@@ -95,7 +93,7 @@ export class Stage {
     const { connections } = this.director
     return [...connections.records()].map((record) => {
       const view = connections.describe(record, this.nowMs)
-      const stateName = view.protocol === PROTOCOL.tcp ? TCP_STATES[view.state]! : 'UDP'
+      const stateName = this.director.protocol(view.protocol)?.states[view.state] ?? '?'
       return { ...view, stateName }
     })
   }

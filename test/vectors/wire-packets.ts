@@ -109,3 +109,12 @@ export const RFC1071_EXAMPLE = '0001 f203 f4f5 f6f7'
 
 /** The worked example of RFC 1624 §4: a header field 0x5555 becomes 0x3285, and the checksum 0xdd2f becomes 0x0000. */
 export const RFC1624_EXAMPLE = { checksum: 0xdd2f, was: 0x5555, is: 0x3285, becomes: 0x0000 } as const
+
+/** Packets built by others, as annotated hex. */
+export const SCAPY = {
+  /** INIT from 127.0.0.1 to itself, of Scapy's regression tests for SCTP (`SCTP - Chunk Init - build`). */
+  sctpInit: `
+    45 00 003c 0001 0000 40 84 7c3b 7f000001 7f000001
+    0000 0000 00000000 402c0b5f
+    01 00 001c 00000000 00000000 0000 0000 00000000 0005 0008 7f000001`,
+} as const

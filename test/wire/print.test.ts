@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { printPacket } from '../../lib/wire/print.ts'
 import { PROTOCOL } from '../../lib/wire/protocol.ts'
 import { prefixes } from '../support/buffers.ts'
-import { fromHex, icmp4, ip4, ip6, tcp4 } from '../support/packets.ts'
+import { fromHex, icmp4, ip4, ip6, sctp4, tcp4 } from '../support/packets.ts'
 import { KERNEL } from '../vectors/wire-packets.ts'
 
 const printed = (hex: string) => printPacket(fromHex(hex))
@@ -58,6 +58,16 @@ describe('printPacket', () => {
     )
     expect(printPacket(ip6({ source: '::1', destination: '::2', protocol: 59 }))).toBe(
       '::1 > ::2 noNextHeader len 0',
+    )
+  })
+
+  it('prints SCTP by its chunks, also where a quotation cuts them off', () => {
+    const ends = { source: '192.0.2.1:5000', destination: '192.0.2.2:5001' }
+    const whole = sctp4({ ...ends, chunks: [['cookieEcho', 'crumb'], ['data']] })
+    expect(printPacket(whole)).toBe('192.0.2.1:5000 > 192.0.2.2:5001 sctp COOKIE-ECHO DATA')
+    const error = { source: '192.0.2.9', destination: '192.0.2.1', type: 11, body: whole.slice(0, 28) }
+    expect(printPacket(icmp4(error))).toBe(
+      '192.0.2.9 > 192.0.2.1 icmp time exceeded (192.0.2.1:5000 > 192.0.2.2:5001 sctp -)',
     )
   })
 

@@ -11,8 +11,17 @@ import {
   ipv4ChecksumIsValid,
   transportChecksumIsValid,
 } from '../../lib/wire/transport-checksum.ts'
-import { concat, fromHex, ip4, readPacket, udp4, udp6, withUnfinishedChecksum } from '../support/packets.ts'
-import { KERNEL } from '../vectors/wire-packets.ts'
+import {
+  concat,
+  fromHex,
+  ip4,
+  readPacket,
+  sctp4,
+  udp4,
+  udp6,
+  withUnfinishedChecksum,
+} from '../support/packets.ts'
+import { KERNEL, SCAPY } from '../vectors/wire-packets.ts'
 
 const read = (hex: string): Packet => readPacket(fromHex(hex))
 const standing = ({ bytes, transportStart, protocol }: Packet) =>
@@ -134,6 +143,42 @@ describe('adjustTransportChecksum', () => {
     const packet = read(KERNEL.udp4WithOptions)
     adjustTransportChecksum(packet, standing(packet))
     expect(standing(packet)).toBe(0xffff)
+  })
+})
+
+describe('SCTP’s checksum', () => {
+  const ends = { source: '10.9.0.1:5000', destination: '10.0.0.1:5001' }
+
+  it('is verified and computed as Scapy computes it', () => {
+    const packet = read(SCAPY.sctpInit)
+    expect(transportChecksumIsValid(packet)).toBe(true)
+    packet.bytes.fill(0, 28, 32)
+    expect(transportChecksumIsValid(packet)).toBe(false)
+    finishTransportChecksum(packet)
+    expect(packet.bytes).toEqual(fromHex(SCAPY.sctpInit))
+  })
+
+  it('covers no address: adjusting leaves it alone', () => {
+    const packet = readPacket(sctp4(ends))
+    adjustTransportChecksum(packet, 0x1234)
+    expect(packet.bytes).toEqual(sctp4(ends))
+  })
+
+  it('is finished where offload left it', () => {
+    const packet = readPacket(withUnfinishedChecksum(sctp4(ends)))
+    expect(transportChecksumIsValid(packet)).toBe(false)
+    finishTransportChecksum(packet)
+    expect(packet.bytes).toEqual(sctp4(ends))
+  })
+})
+
+describe('finishTransportChecksum', () => {
+  it('leaves alone what has no checksum that we know', () => {
+    for (const hex of [KERNEL.ah4, KERNEL.ipip4in6, KERNEL.icmp4TimeExceeded]) {
+      const packet = read(hex)
+      finishTransportChecksum(packet)
+      expect(packet.bytes).toEqual(fromHex(hex))
+    }
   })
 })
 

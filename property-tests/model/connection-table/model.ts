@@ -32,7 +32,8 @@ export const LIMIT = 6
 export const visible = ({ entries }: Model): Entry[] => entries.filter(({ isHidden }) => !isHidden)
 
 /** Nothing is due before the tick after the one up to which time was passed. */
-export const dueAt = (model: Model, deadlineTick: number): number => Math.max(deadlineTick, model.passedTick + 1)
+export const dueAt = (model: Model, deadlineTick: number): number =>
+  Math.max(deadlineTick, model.passedTick + 1)
 
 /** Removes what passing time up to now removes, and answers with its records. */
 export function expire(model: Model): number[] {

@@ -16,6 +16,8 @@ export interface UipvsOptions {
   /** The configuration file's content; default no file. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
+  /** Default one of its own: daemons that take turns on one socket share the undo journal beside it. */
+  readonly socketPath?: string
 }
 
 /** A running daemon. */
@@ -38,7 +40,7 @@ export async function startUipvs(lab: Lab, options: UipvsOptions = {}): Promise<
   const { host = 'director', config, env = {} } = options
   const daemon = builtProgram('uipvs')
   const name = `uipvs-${++daemonsStarted}`
-  const socketPath = join(lab.directory, `${name}.sock`)
+  const socketPath = options.socketPath ?? join(lab.directory, `${name}.sock`)
   const argv = [process.execPath, daemon, 'run', '--socket', socketPath]
   if (config !== undefined) {
     const file = join(lab.directory, `${name}.json`)

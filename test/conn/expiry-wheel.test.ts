@@ -1,0 +1,102 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { ExpiryWheel } from '../../lib/conn/expiry-wheel.ts'
+import { NONE, RECORD_WORDS, WORD } from '../../lib/conn/layout.ts'
+
+const RECORDS = 8
+/** The wheel's circumference in ticks; a deadline beyond it waits a round. */
+const ROUND = 16_384
+
+let words: Int32Array
+let wheel: ExpiryWheel
+
+beforeEach(() => {
+  words = new Int32Array((RECORDS + 1) * RECORD_WORDS)
+  wheel = new ExpiryWheel(words, 0)
+})
+
+function fileAt(record: number, deadlineTick: number): void {
+  words[record * RECORD_WORDS + WORD.deadlineTick] = deadlineTick
+  wheel.file(record)
+}
+
+function takeAll(nowTick: number): number[] {
+  const taken: number[] = []
+  for (let record = wheel.takeDue(nowTick); record !== NONE; record = wheel.takeDue(nowTick))
+    taken.push(record)
+  return taken
+}
+
+describe('ExpiryWheel', () => {
+  it('gives a record when its tick has come, and not before', () => {
+    fileAt(1, 20)
+    expect(takeAll(19)).toEqual([])
+    expect(takeAll(20)).toEqual([1])
+    expect(takeAll(21)).toEqual([])
+  })
+
+  it('gives every record of a tick, and earlier ticks first', () => {
+    fileAt(1, 30)
+    fileAt(2, 10)
+    fileAt(3, 30)
+    const taken = takeAll(40)
+    expect(taken[0]).toBe(2)
+    expect(taken.slice(1).sort()).toEqual([1, 3])
+  })
+
+  it('gives a record whose deadline has passed already at the very next tick', () => {
+    expect(takeAll(100)).toEqual([])
+    fileAt(1, 5)
+    expect(takeAll(100)).toEqual([])
+    expect(takeAll(101)).toEqual([1])
+  })
+
+  it('gives a record with a far deadline once a round, for whoever takes it to file it again', () => {
+    const deadline = 2.5 * ROUND
+    const takenAt: number[] = []
+    fileAt(1, deadline)
+    for (let tick = 0; tick <= deadline; tick++) {
+      for (const record of takeAll(tick)) {
+        takenAt.push(tick)
+        if (tick < deadline) wheel.file(record)
+      }
+    }
+    expect(takenAt).toEqual([ROUND - 1, 2 * (ROUND - 1), deadline])
+  })
+
+  it.each([
+    ['the newest of its tick', 3],
+    ['the middle one', 2],
+    ['the oldest', 1],
+  ])('can take %s out again', (_name, record) => {
+    for (const each of [1, 2, 3]) fileAt(each, 10)
+    wheel.unfile(record)
+    expect(takeAll(10).sort()).toEqual([1, 2, 3].filter((each) => each !== record))
+  })
+
+  it.each([
+    ['the next to come', 2],
+    ['the last to come', 1],
+  ])('can take out %s of a tick that is being worked off', (_name, record) => {
+    for (const each of [1, 2, 3]) fileAt(each, 10)
+    expect(wheel.takeDue(10)).toBe(3)
+    wheel.unfile(record)
+    expect(takeAll(10)).toEqual([1, 2].filter((each) => each !== record))
+  })
+
+  it('does not mix what is filed now into the tick that is being worked off', () => {
+    fileAt(1, 10)
+    fileAt(2, 10)
+    const first = wheel.takeDue(10)
+    fileAt(first, 10)
+    expect(takeAll(10)).toEqual([1])
+    expect(takeAll(11)).toEqual([first])
+  })
+
+  it('begins at the tick it is told, however late that is', () => {
+    const late = 2 ** 30
+    wheel = new ExpiryWheel(words, late)
+    fileAt(1, late + 5)
+    expect(takeAll(late + 4)).toEqual([])
+    expect(takeAll(late + 5)).toEqual([1])
+  })
+})

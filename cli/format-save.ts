@@ -1,8 +1,9 @@
 /** Services as the commands that make them, for `-S`. Thresholds are left out, as ipvsadm leaves them out. */
 
-import { type Destination, endpointOf, keyOf, type Service } from '../control/index.ts'
+import { endpointOf, keyOf, type Service } from '../control/index.ts'
 import type { ServiceKey } from '../lib/service/key.ts'
 import { endpointLabel, transportOf } from './format-name.ts'
+import { tunnelOptions } from './format-tunnel.ts'
 import type { Labels } from './names.ts'
 import { formatSchedulerFlags } from './sched-flags.ts'
 
@@ -16,7 +17,7 @@ export function formatSaved(services: readonly Service[], labels: Labels): strin
     for (const server of service.destinations) {
       const endpoint = endpointLabel(endpointOf(server), transportOf(key), labels)
       lines.push(
-        `-a ${name} -r ${endpoint} ${METHODS[server.method]} -w ${server.weight}${tunnelOf(server)}\n`,
+        `-a ${name} -r ${endpoint} ${METHODS[server.method]} -w ${server.weight}${tunnelOptions(server)}\n`,
       )
     }
   }
@@ -33,5 +34,3 @@ const optionOf = (key: ServiceKey, labels: Labels): string =>
 
 const settingsOf = ({ scheduler, schedulerFlags }: Service): string =>
   ` -s ${scheduler}${schedulerFlags.length === 0 ? '' : ` -b ${formatSchedulerFlags(schedulerFlags, scheduler)}`}`
-
-const tunnelOf = ({ method }: Destination): string => (method === 'ipip' ? ' --tun-type ipip' : '')

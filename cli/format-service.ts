@@ -11,6 +11,7 @@ import {
 } from '../control/index.ts'
 import { serverLabel, serviceLabel, transportOf } from './format-name.ts'
 import { exactNumber, shortNumber } from './format-number.ts'
+import { tunnelInfo } from './format-tunnel.ts'
 import type { Labels } from './names.ts'
 import type { Table } from './request.ts'
 import { formatSchedulerFlags } from './sched-flags.ts'
@@ -145,7 +146,7 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
     server: (server) =>
       columns(
         [METHOD_NAMES[server.method], 7],
-        [server.method === 'ipip' ? 'ipip' : 'n/a', 13],
+        [tunnelInfo(server), 13],
         [server.weight, 6],
         ...connectionsOf(server),
       ),

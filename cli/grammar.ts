@@ -391,7 +391,6 @@ export interface TunnelRow {
   readonly needs?: readonly OptionName[]
   /** At most one of these. */
   readonly oneOf?: readonly OptionName[]
-  readonly unsupported?: string
 }
 
 /** Which of the tunnel options goes with which `--tun-type`. */
@@ -400,11 +399,9 @@ export const TUNNEL_TYPES = {
   gue: {
     needs: ['tun-port'],
     oneOf: ['tun-nocsum', 'tun-csum', 'tun-remcsum'],
-    unsupported: 'gue tunnels (--tun-type gue)',
   },
   gre: {
     oneOf: ['tun-nocsum', 'tun-csum'],
-    unsupported: 'gre tunnels (--tun-type gre)',
   },
 } as const satisfies Record<string, TunnelRow>
 

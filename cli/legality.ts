@@ -64,13 +64,9 @@ export function checkTunnel(type: TunnelType, given: ReadonlySet<OptionName>): R
 }
 
 /** What of a legal command line uipvs cannot do yet, or null. */
-export function checkSupport(
-  command: Command,
-  given: ReadonlySet<OptionName>,
-  tunnelType: TunnelType,
-): Refusal | null {
+export function checkSupport(command: Command, given: ReadonlySet<OptionName>): Refusal | null {
   const options: readonly Option[] = OPTIONS.filter(({ name }) => given.has(name))
-  const rows: readonly { readonly unsupported?: string }[] = [command, ...options, TUNNEL_TYPES[tunnelType]]
+  const rows: readonly { readonly unsupported?: string }[] = [command, ...options]
   const lacking = rows.map((row) => row.unsupported).find((what) => what !== undefined)
   return lacking === undefined ? null : unsupported(lacking)
 }

@@ -44,7 +44,7 @@ export async function parse(argv: readonly string[], names: Names): Promise<Requ
     checkService(line) ??
     checkServer(line) ??
     (command.name === 'list' ? checkList(options) : null) ??
-    checkSupport(command, options, draft.tunnelType) ??
+    checkSupport(command, options) ??
     requestOf(line)
   )
 }
@@ -99,8 +99,8 @@ function checkService({ command, draft: { service }, options }: CommandLine): Re
 
 function checkServer({ command, draft, options }: CommandLine): Refusal | null {
   if (command.name !== 'add-server' && command.name !== 'edit-server') return null
-  const { service, server, method, tunnelType } = draft
-  if (method === 'ipip') return checkTunnel(tunnelType, options)
+  const { service, server, method, tunnel } = draft
+  if (method === 'ipip') return checkTunnel(tunnel.type, options)
   if (service !== null && server !== null && server.address.family !== serviceFamily(service))
     return usageError('Different address family is allowed only for tunneling servers')
   return options.has('tun-type') || TUNNEL_OPTIONS.some((name) => options.has(name))

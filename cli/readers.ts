@@ -20,7 +20,7 @@ export interface Draft {
   weight: number
   upperThreshold: number
   lowerThreshold: number
-  tunnelType: TunnelType
+  tunnel: DestinationSettings['tunnel']
 }
 
 export const newDraft = (): Draft => ({
@@ -32,7 +32,7 @@ export const newDraft = (): Draft => ({
   weight: 1,
   upperThreshold: 0,
   lowerThreshold: 0,
-  tunnelType: 'ipip',
+  tunnel: { type: 'ipip', port: 0, checksum: 'none' },
 })
 
 /** Reads one option into the draft; gives null, or why its argument will not do. */
@@ -80,6 +80,13 @@ const method =
   (name: Draft['method']): Reader =>
   (draft) => {
     draft.method = name
+    return null
+  }
+
+const tunnelChecksum =
+  (kind: Draft['tunnel']['checksum']): Reader =>
+  (draft) => {
+    draft.tunnel.checksum = kind
     return null
   }
 
@@ -158,11 +165,13 @@ export const READERS: Readonly<Record<LongOption, Reader>> = {
   'tun-type': (draft, argument) => {
     const type = (Object.keys(TUNNEL_TYPES) as TunnelType[]).find((name) => name === argument)
     if (type === undefined) return usageError('illegal tunnel type specified')
-    draft.tunnelType = type
+    draft.tunnel.type = type
     return null
   },
-  'tun-port': number(1, 65_535, 'illegal tunnel port specified'),
-  'tun-nocsum': flag,
-  'tun-csum': flag,
-  'tun-remcsum': flag,
+  'tun-port': number(1, 65_535, 'illegal tunnel port specified', (draft, value) => {
+    draft.tunnel.port = value
+  }),
+  'tun-nocsum': tunnelChecksum('none'),
+  'tun-csum': tunnelChecksum('full'),
+  'tun-remcsum': tunnelChecksum('remote'),
 }

@@ -54,11 +54,12 @@ export function requestOf(line: CommandLine): Request {
   }
 }
 
-const settingsOf = ({ method, weight, upperThreshold, lowerThreshold }: Draft) => ({
+const settingsOf = ({ method, weight, upperThreshold, lowerThreshold, tunnel }: Draft) => ({
   method,
   weight,
   upperThreshold,
   lowerThreshold,
+  tunnel,
 })
 
 /**

@@ -57,12 +57,37 @@ export const ServiceConfig = z.union([
 ])
 export type ServiceConfig = z.infer<typeof ServiceConfig>
 
+/** Which checksums each type of tunnel can have. */
+const TUNNEL_CHECKSUMS = {
+  ipip: ['none'],
+  gue: ['none', 'full', 'remote'],
+  gre: ['none', 'full'],
+} as const
+
+/** The tunnel that `ipip` leads through; counts with that method only. */
+export const TunnelSettings = z
+  .strictObject({
+    type: z.enum(['ipip', 'gue', 'gre']).default('ipip'),
+    /** GUE's UDP port. */
+    port: port.default(0),
+    /** `remote`: what is left to finish of a packet's own checksum is left to the real server. */
+    checksum: z.enum(['none', 'full', 'remote']).default('none'),
+  })
+  .refine(({ type, checksum }) => (TUNNEL_CHECKSUMS[type] as readonly string[]).includes(checksum), {
+    error: ({ input }) => {
+      const { type, checksum } = input as { type: keyof typeof TUNNEL_CHECKSUMS; checksum: string }
+      return `'${checksum}' is not a checksum of ${type} tunnels, which is one of: ${TUNNEL_CHECKSUMS[type].join(' ')}`
+    },
+  })
+export type TunnelSettings = z.infer<typeof TunnelSettings>
+
 export const DestinationSettings = z.strictObject({
   method: z.enum(forwardingMethods).default('gatewaying'),
   weight: int31.default(1),
   /** Connections at which the server counts as overloaded, and below which no longer; 0 is none. */
   upperThreshold: int31.default(0),
   lowerThreshold: int31.default(0),
+  tunnel: TunnelSettings.prefault({}),
 })
 export type DestinationSettings = z.infer<typeof DestinationSettings>
 

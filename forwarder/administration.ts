@@ -1,6 +1,9 @@
 /**
- * What can be asked of a running daemon. A change is made in three places that must agree: the data path's tables, the
- * host's rules and routes, and the registry; where one refuses, the others are put back and nothing has changed.
+ * What can be asked of a running daemon. A change is made in three places that must agree: the host's rules and routes,
+ * the data path's tables, and the registry; where one refuses, the others are put back and nothing has changed.
+ *
+ * The host comes first, and gives up last: the first connection to a new destination finds everything in place, and
+ * connections that outlive their destination keep what they need (see `lingering.ts`).
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -23,6 +26,7 @@ import { HttpError, refusalError } from './control/routes.ts'
 import { type DataplaneHost, unrefused } from './dataplane/host.ts'
 import type { Request, Way } from './dataplane/messages.ts'
 import type { Host } from './host/host.ts'
+import { type Lingering, lingeringAfter, NOTHING_LINGERS } from './lingering.ts'
 import {
   type Arrangement,
   endpointId,
@@ -47,6 +51,7 @@ export class Administration {
   readonly #parts: AdministrationParts
   readonly #startedMs = performance.now()
   #registry: Registry = new Map()
+  #lingering: Lingering = NOTHING_LINGERS
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(parts: AdministrationParts) {
@@ -69,10 +74,10 @@ export class Administration {
     return service
   }
 
-  /** Real servers' addresses. */
+  /** Real servers' addresses, those included that only connections are left of. */
   addresses(): ReadonlySet<string> {
-    const destinations = [...this.#registry.values()].flatMap((each) => [...each.destinations.values()])
-    return new Set(destinations.map(({ config }) => config.address))
+    const configured = [...this.#registry.values()].flatMap((each) => [...each.destinations.values()])
+    return new Set([...configured, ...this.#lingering].map(({ config }) => config.address))
   }
 
   /** The services of a configuration file, all at once; throws on the first that is refused. */
@@ -98,23 +103,20 @@ export class Administration {
       registry.set(service, { key: keyOf(config), config, destinations: registered })
       this.#registry = registry
     }
-    await host.agree(wantedState(registry, arrangement))
+    await host.agree(wantedState(registry, NOTHING_LINGERS, arrangement))
   }
 
   async addService(config: ServiceConfig): Promise<Service> {
     const service = serviceId(config)
-    await this.#change(
-      { kind: 'add-service', service, settings: settingsOf(config) },
-      { kind: 'remove-service', service },
-      (registry) => replaced(registry, service, { key: keyOf(config), config, destinations: new Map() }),
+    await this.#change({ kind: 'add-service', service, settings: settingsOf(config) }, (registry) =>
+      replaced(registry, service, { key: keyOf(config), config, destinations: new Map() }),
     )
     return await this.service(keyOf(config))
   }
 
-  /** The host is not concerned: identity and destinations stay. */
   async editService(key: ServiceKey, settings: ServiceSettings): Promise<Service> {
     const service = formatServiceKey(key)
-    await this.#change({ kind: 'edit-service', service, settings }, null, (registry) => {
+    await this.#change({ kind: 'edit-service', service, settings }, (registry) => {
       const before = registry.get(service) as RegisteredService
       return replaced(registry, service, { ...before, config: { ...identityOf(key), ...settings } })
     })
@@ -123,7 +125,7 @@ export class Administration {
 
   async removeService(key: ServiceKey): Promise<void> {
     const service = formatServiceKey(key)
-    await this.#change({ kind: 'remove-service', service }, { restore: service }, (registry) =>
+    await this.#change({ kind: 'remove-service', service }, (registry) =>
       replaced(registry, service, undefined),
     )
   }
@@ -136,14 +138,8 @@ export class Administration {
     const service = formatServiceKey(key)
     const endpoint = endpointId(config)
     const way = this.#wayTo(config)
-    await this.#change(
-      { kind: 'add-destination', service, endpoint, settings: config, way },
-      { kind: 'remove-destination', service, endpoint },
-      (registry) => {
-        const before = registry.get(service) as RegisteredService
-        const destinations = replaced(before.destinations, endpoint, { config, way })
-        return replaced(registry, service, { ...before, destinations })
-      },
+    await this.#change({ kind: 'add-destination', service, endpoint, settings: config, way }, (registry) =>
+      withDestination(registry, { service, endpoint }, { config, way }),
     )
     return await this.#destination(key, config)
   }
@@ -157,19 +153,8 @@ export class Administration {
     const endpoint = formatEndpoint(at)
     const config = { address: at.address.toString(), port: at.port, ...settings }
     const way = this.#wayTo(config)
-    const former = this.#registry.get(service)?.destinations.get(endpoint)
-    const inverse: Request | null =
-      former === undefined
-        ? null
-        : { kind: 'edit-destination', service, endpoint, settings: former.config, way: former.way }
-    await this.#change(
-      { kind: 'edit-destination', service, endpoint, settings, way },
-      inverse,
-      (registry) => {
-        const before = registry.get(service) as RegisteredService
-        const destinations = replaced(before.destinations, endpoint, { config, way })
-        return replaced(registry, service, { ...before, destinations })
-      },
+    await this.#change({ kind: 'edit-destination', service, endpoint, settings, way }, (registry) =>
+      withDestination(registry, { service, endpoint }, { config, way }),
     )
     return await this.#destination(key, config)
   }
@@ -177,35 +162,31 @@ export class Administration {
   async removeDestination(key: ServiceKey, at: DestinationKey): Promise<void> {
     const service = formatServiceKey(key)
     const endpoint = formatEndpoint(at)
-    await this.#change(
-      { kind: 'remove-destination', service, endpoint },
-      { restore: service },
-      (registry) => {
-        const before = registry.get(service) as RegisteredService
-        const destinations = replaced(before.destinations, endpoint, undefined)
-        return replaced(registry, service, { ...before, destinations })
-      },
+    await this.#change({ kind: 'remove-destination', service, endpoint }, (registry) =>
+      withDestination(registry, { service, endpoint }, undefined),
     )
   }
 
-  /** Follows the host's routes: destinations whose way has changed, or that have one at last, are told so. */
-  async refreshWays(): Promise<void> {
+  /**
+   * Follows the host's routes and the connections: destinations whose way has changed, or that have one at last, are
+   * told so, and what no connection needs any more is given up. To be called now and then.
+   */
+  async refresh(): Promise<void> {
     for (const { key, destinations } of [...this.#registry.values()]) {
       for (const [endpoint, { config, way: former }] of destinations) {
         const way = this.#parts.ways.to(config.address)
         if (way === 'local' || isDeepStrictEqual(way, former)) continue
         const service = formatServiceKey(key)
-        const edit = { kind: 'edit-destination', service, endpoint, settings: config } as const
-        await this.#change({ ...edit, way }, { ...edit, way: former }, (registry) => {
-          const before = registry.get(service)
-          if (before?.destinations.get(endpoint)?.config !== config) return registry
-          return replaced(registry, service, {
-            ...before,
-            destinations: replaced(before.destinations, endpoint, { config, way }),
-          })
-        })
+        await this.#change(
+          { kind: 'edit-destination', service, endpoint, settings: config, way },
+          (registry) => {
+            const isSame = registry.get(service)?.destinations.get(endpoint)?.config === config
+            return isSame ? withDestination(registry, { service, endpoint }, { config, way }) : registry
+          },
+        )
       }
     }
+    await this.#inTurn(() => this.#giveUp())
   }
 
   async zero(key: ServiceKey | null): Promise<void> {
@@ -263,45 +244,89 @@ export class Administration {
     )
   }
 
-  /** Data path, host, registry, in this order; changes take turns. `inverse` null: the host is not asked. */
-  #change(request: Request, inverse: Inverse | null, next: (registry: Registry) => Registry): Promise<void> {
-    const made = this.#turn.then(async () => {
-      const { dataplane, host, arrangement } = this.#parts
-      const refusal = await dataplane.ask(request)
-      if (isRefusal(refusal)) throw refusalError(refusal)
+  /** Changes take turns; each leaves everything as it was, or made. */
+  #change(request: Change, next: (registry: Registry) => Registry): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!isFeasible(request, this.#registry)) {
+        await this.#tell(request)
+        throw new Error(`the data path made a change that the registry does not know: ${request.kind}`)
+      }
       const registry = next(this.#registry)
-      if (inverse !== null) {
-        try {
-          await host.agree(wantedState(registry, arrangement))
-        } catch (error) {
-          await this.#takeBack(inverse)
-          throw new HttpError(500, 'host', 'EIO', `nothing was changed: ${(error as Error).message}`)
-        }
+      const lingering = lingeringAfter(this.#registry, registry, this.#lingering)
+      const takeBack = await this.#agree(registry, lingering)
+      try {
+        await this.#tell(request)
+      } catch (error) {
+        await takeBack()
+        throw error
       }
       this.#registry = registry
+      this.#lingering = lingering
+      await this.#giveUp()
     })
-    this.#turn = made.catch(() => undefined)
-    return made
   }
 
-  /** Removed destinations come back with their connections: the data path keeps them for a while. */
-  async #takeBack(inverse: Inverse): Promise<void> {
-    const { dataplane } = this.#parts
-    if ('kind' in inverse) {
-      unrefused(await dataplane.ask(inverse))
-      return
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const acted = this.#turn.then(act)
+    this.#turn = acted.catch(() => undefined)
+    return acted
+  }
+
+  /** Has the data path make a change; throws its refusal. */
+  async #tell(request: Change): Promise<void> {
+    const refusal = await this.#parts.dataplane.ask(request)
+    if (isRefusal(refusal)) throw refusalError(refusal)
+  }
+
+  /** Brings the host in line, if it is not, and returns how to put it back. */
+  async #agree(registry: Registry, lingering: Lingering): Promise<() => Promise<void>> {
+    const { host, arrangement } = this.#parts
+    const before = wantedState(this.#registry, this.#lingering, arrangement)
+    const after = wantedState(registry, lingering, arrangement)
+    if (isDeepStrictEqual(before, after)) return async () => {}
+    try {
+      await host.agree(after)
+    } catch (error) {
+      throw new HttpError(500, 'host', 'EIO', `nothing was changed: ${(error as Error).message}`)
     }
-    const service = inverse.restore
-    const { config, destinations } = this.#registry.get(service) as RegisteredService
-    await dataplane.ask({ kind: 'add-service', service, settings: settingsOf(config) })
-    for (const [endpoint, { config: settings, way }] of destinations) {
-      await dataplane.ask({ kind: 'add-destination', service, endpoint, settings, way })
-    }
+    return () => host.agree(before)
+  }
+
+  /** Forgets what lingered for connections that are gone. */
+  async #giveUp(): Promise<void> {
+    if (this.#lingering.length === 0) return
+    const destinations = this.#lingering.map(({ service, endpoint }) => ({ service, endpoint }))
+    const bound = unrefused(await this.#parts.dataplane.ask({ kind: 'bound', destinations }))
+    const lingering = this.#lingering.filter((_, index) => bound[index] !== 0)
+    await this.#agree(this.#registry, lingering)
+    this.#lingering = lingering
   }
 }
 
-/** The request that takes a change back, or the service that is to be as the registry has it. */
-type Inverse = Request | { readonly restore: string }
+/** The requests that change services and destinations. */
+type Change = Extract<
+  Request,
+  { readonly service: string; readonly kind: `${string}-${'service' | 'destination'}` }
+>
+
+/** Whether there is what a change is about, or is not yet: where not, the data path's refusal says it best. */
+function isFeasible(request: Change, registry: Registry): boolean {
+  const service = registry.get(request.service)
+  if (request.kind === 'add-service') return service === undefined
+  if (request.kind === 'edit-service' || request.kind === 'remove-service') return service !== undefined
+  const isThere = service?.destinations.has(request.endpoint)
+  return isThere === (request.kind !== 'add-destination')
+}
+
+function withDestination(
+  registry: Registry,
+  { service, endpoint }: { service: string; endpoint: string },
+  destination: RegisteredDestination | undefined,
+): Registry {
+  const before = registry.get(service) as RegisteredService
+  const destinations = replaced(before.destinations, endpoint, destination)
+  return replaced(registry, service, { ...before, destinations })
+}
 
 /** The version whose behaviour and output are followed. */
 const IPVS_VERSION = '1.2.1'

@@ -1,7 +1,8 @@
 /** The daemon's life: opens everything in order, serves, and undoes it all in reverse on every way out. */
 
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import type { Logger } from 'pino'
 import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
 import { Administration } from './administration.ts'
 import { monotonicMs } from './clock.ts'
@@ -17,8 +18,8 @@ import { effectiveCapabilities, missingCapabilities } from './privileges.ts'
 import type { Arrangement } from './registry.ts'
 import { Ways } from './ways.ts'
 
-/** How often the ways to real servers are compared with the host's routes. */
-const WAYS_PERIOD_MS = 5_000
+/** How often the ways to real servers are compared with the host's routes, and what lingers with the connections. */
+const REFRESH_PERIOD_MS = 5_000
 
 export interface RunOptions {
   readonly configPath?: string | undefined
@@ -46,25 +47,29 @@ export async function run({
   const stopped = stopSignal()
   process.on('SIGHUP', () => log.warn('SIGHUP is ignored: the configuration file is only read at the start'))
   try {
-    const host = await Host.open({
-      journalPath: journalPathOf(socketPath),
-      warn: (message) => log.warn(message),
-    })
+    const host = await orUsageError(openHost(socketPath, log))
     undo.push({ what: 'the host', act: () => host.close() })
     if (host.repaired !== 'nothing')
       log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
 
     const arrangement = arrange(config)
-    const dataplane = await startDataplane({
-      queueDriver: config.queueDriver,
-      egressDriver: config.egressDriver,
-      markMask: config.markMask,
-      connectionLimit: config.connectionLimit,
-      queues: [
-        { number: arrangement.superQueue, gso: true, copyBytes: 0xffff, lengthPackets: config.queueLength },
-        { number: arrangement.plainQueue, gso: false, copyBytes: 0xffff, lengthPackets: config.queueLength },
-      ],
-    })
+    const dataplane = await orUsageError(
+      startDataplane({
+        queueDriver: config.queueDriver,
+        egressDriver: config.egressDriver,
+        markMask: config.markMask,
+        connectionLimit: config.connectionLimit,
+        queues: [
+          { number: arrangement.superQueue, gso: true, copyBytes: 0xffff, lengthPackets: config.queueLength },
+          {
+            number: arrangement.plainQueue,
+            gso: false,
+            copyBytes: 0xffff,
+            lengthPackets: config.queueLength,
+          },
+        ],
+      }),
+    )
     // The host stays before it: rules must be gone before the queues that they lead to.
     undo.push({ what: 'the data path', act: () => dataplane.stop() })
 
@@ -75,8 +80,7 @@ export async function run({
       slotsMax: slotsWithin(config.markMask),
     })
     const administration = new Administration({ dataplane, host, ways, arrangement, version })
-    await administration.setTimeouts(config.timeouts)
-    await loadServices(administration, config, configPath)
+    await load(administration, config, configPath)
 
     const server = await listen(socketPath, administration, log)
     undo.unshift({
@@ -98,9 +102,9 @@ export async function run({
     )
     const refreshing = setInterval(() => {
       administration
-        .refreshWays()
-        .catch((error: Error) => log.error({ err: error }, 'routes could not be followed'))
-    }, WAYS_PERIOD_MS)
+        .refresh()
+        .catch((error: Error) => log.error({ err: error }, 'routes and connections could not be followed'))
+    }, REFRESH_PERIOD_MS)
     undo.unshift({ what: 'the watch on routes', act: () => clearInterval(refreshing) })
     const signal = await Promise.race([stopped, dataplane.failed])
     log.info({ signal }, 'stopping')
@@ -121,6 +125,21 @@ export async function run({
 const slotsWithin = (markMask: number): number =>
   Math.min(ROUTING_RANGE.tableCount, Math.floor(markMask / ((markMask & -markMask) >>> 0)))
 
+/** The journal and the control socket share a directory, which only root may look into where it is made here. */
+async function openHost(socketPath: string, log: Logger): Promise<Host> {
+  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
+  return await Host.open({ journalPath: journalPathOf(socketPath), warn: (message) => log.warn(message) })
+}
+
+/** What fails before anything is served is the host's or the operator's doing: told in one line, without a stack. */
+async function orUsageError<T>(opening: Promise<T>): Promise<T> {
+  try {
+    return await opening
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error })
+  }
+}
+
 /** Beside the socket, so that each daemon has its own. */
 export const journalPathOf = (socketPath: string): string =>
   join(dirname(socketPath), `${basename(socketPath, '.sock')}.journal.json`)
@@ -135,15 +154,17 @@ function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): Arrangem
   }
 }
 
-async function loadServices(
+async function load(
   administration: Administration,
-  { services }: DaemonConfig,
+  { timeouts, services }: DaemonConfig,
   configPath: string | undefined,
 ): Promise<void> {
   try {
+    await administration.setTimeouts(timeouts)
     await administration.load(services)
   } catch (error) {
-    throw new UsageError(`the services of ${configPath} cannot be set up: ${(error as Error).message}`, {
+    const reason = (error as Error).message
+    throw new UsageError(`the configuration file ${configPath} cannot be put in force: ${reason}`, {
       cause: error,
     })
   }

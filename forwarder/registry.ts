@@ -8,6 +8,7 @@ import type { Way } from './dataplane/messages.ts'
 import type { WantedState } from './host/host.ts'
 import type { RoutedHop } from './host/routing.ts'
 import type { RedirectedService, ReplySource } from './host/rules.ts'
+import type { Lingering } from './lingering.ts'
 
 export interface RegisteredDestination {
   readonly config: DestinationConfig
@@ -51,16 +52,17 @@ export interface Arrangement {
   readonly markOf: (slot: number) => number
 }
 
-/** What the registry asks of the host. */
-export function wantedState(registry: Registry, arrangement: Arrangement): WantedState {
-  const services = [...registry.values()]
+/** What the registry asks of the host, and what lingers. */
+export function wantedState(registry: Registry, lingering: Lingering, arrangement: Arrangement): WantedState {
+  const services = served(registry, lingering)
   const forwarding = new Set<Family>()
   const hops = new Map<number, RoutedHop>()
   for (const { key, destinations } of services) {
-    for (const { config, way } of destinations.values()) {
+    for (const { config, way } of destinations) {
       if (isForwardedByKernel(config, arrangement)) forwarding.add(serviceFamily(key))
       if (config.method !== 'gatewaying' || !arrangement.routesByMark || !way?.hop) continue
       const { hop } = way
+      if (hops.has(hop.slot)) continue
       hops.set(hop.slot, { hop, mark: arrangement.markOf(hop.slot), mask: arrangement.markMask })
     }
   }
@@ -71,11 +73,30 @@ export function wantedState(registry: Registry, arrangement: Arrangement): Wante
   }
 }
 
+interface ServedService {
+  readonly key: ServiceKey
+  /** Those in force first: where both are on the same slot, theirs is the newer way. */
+  readonly destinations: readonly RegisteredDestination[]
+}
+
+function served(registry: Registry, lingering: Lingering): ServedService[] {
+  const services = new Map<string, { key: ServiceKey; destinations: RegisteredDestination[] }>()
+  for (const [id, { key, destinations }] of registry) {
+    services.set(id, { key, destinations: [...destinations.values()] })
+  }
+  for (const former of lingering) {
+    const service = services.get(former.service)
+    if (service === undefined) services.set(former.service, { key: former.key, destinations: [former] })
+    else service.destinations.push(former)
+  }
+  return [...services.values()]
+}
+
 const isForwardedByKernel = ({ method }: DestinationConfig, { routesByMark }: Arrangement): boolean =>
   method === 'masquerading' || (method === 'gatewaying' && routesByMark)
 
-function redirected({ key, destinations }: RegisteredService, arrangement: Arrangement): RedirectedService {
-  const configs = [...destinations.values()].map(({ config }) => config)
+function redirected({ key, destinations }: ServedService, arrangement: Arrangement): RedirectedService {
+  const configs = destinations.map(({ config }) => config)
   const isKernels = configs.every((config) => isForwardedByKernel(config, arrangement))
   const masqueraded = configs.filter(({ method }) => method === 'masquerading')
   return {

@@ -13,12 +13,12 @@
 
 export * from './bytes/address.ts'
 export * from './bytes/checksum.ts'
-export { ConnectionTable, type ConnectionTableOptions, type ConnectionView } from './conn/connection-table.ts'
+export { ConnectionTable, type ConnectionTableOptions } from './conn/connection-table.ts'
+export type { ConnectionView } from './conn/connection-view.ts'
 export { FLAG, LAYOUT_VERSION, NONE, RECORD_BYTES } from './conn/layout.ts'
 export { MAX_TIMEOUT_SEC, type Protocol, type Timeouts } from './conn/protocol.ts'
+export { DIRECTION, type Direction } from './conn/state-table.ts'
 export {
-  DIRECTION,
-  type Direction,
   nextTcpState,
   TCP_STATES,
   TCP_TIMEOUTS_SEC,
@@ -27,9 +27,9 @@ export {
 export {
   DEFAULT_CONNECTION_LIMIT,
   Director,
-  type DirectorKnobs,
   type DirectorOptions,
 } from './director/director.ts'
+export { KNOBS, type KnobName, type Knobs, knobFlaw } from './director/knobs.ts'
 export {
   DROP_REASONS,
   type DropReason,
@@ -54,6 +54,12 @@ export * from './service/key.ts'
 export { isRefusal, REFUSALS, type Refusal, type RefusalCode } from './service/refusal.ts'
 export * from './service/scheduler.ts'
 export { ServiceTable, type ServiceTableOptions } from './service/service-table.ts'
+export {
+  DEFAULT_TUNNEL,
+  type TunnelChecksum,
+  type TunnelSettings,
+  type TunnelType,
+} from './service/tunnel.ts'
 export type { ServiceSettings, VirtualService } from './service/virtual-service.ts'
 export * from './wire/icmp.ts'
 export * from './wire/icmpv6.ts'

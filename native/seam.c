@@ -1,13 +1,13 @@
 /*
- * The one seam between uipvs and the operating system: sockets, poll and event descriptors as plain functions of
- * numbers and typed arrays. It knows no protocol; every byte is made and read in TypeScript.
+ * The one seam between uipvs and the operating system: sockets, poll and event descriptors as plain functions
+ * of numbers and typed arrays. It knows no protocol; every byte is made and read in TypeScript.
  *
  * Every function returns a number: 0 or more on success, a negative errno on failure. Nothing is thrown, so the
- * forwarding path needs no exception handling; wrong arguments are -EINVAL. Every range is checked against its array
- * before the kernel sees it.
+ * forwarding path needs no exception handling; wrong arguments are -EINVAL. Every range is checked against its
+ * array before the kernel sees it.
  *
- * Node-API 8 only, thus independent of the Node version, and usable from several worker threads at once: the only
- * state is, per environment, the list of descriptors it opened, which are closed when the environment ends.
+ * Node-API 8 only, thus independent of the Node version, and usable from several worker threads at once: the
+ * only state is, per environment, the list of descriptors it opened, closed when the environment ends.
  */
 #define _GNU_SOURCE
 #define NAPI_VERSION 8
@@ -98,7 +98,7 @@ static bool take_array(napi_env env, napi_value value, napi_typedarray_type want
   return type == wanted;
 }
 
-/* Reads the call's arguments as `shape` says: i int32, o octets (Uint8Array or Buffer), w words (Int32Array). */
+/* Reads the arguments as `shape` says: i int32, o octets (Uint8Array or Buffer), w words (Int32Array). */
 static bool take(napi_env env, napi_callback_info info, const char *shape, ...) {
   napi_value values[ARGUMENTS_MAX];
   size_t given = ARGUMENTS_MAX;
@@ -188,17 +188,19 @@ static napi_value seam_bind_packet(napi_env env, napi_callback_info info) {
 }
 
 /*
- * receiveBatch(fd, area, slotBytes, slotHeadroomBytes, slots, lengths): how many datagrams arrived, 0 when none waits.
- * Datagram i starts at i * slotBytes + slotHeadroomBytes; lengths[i] is its true length, which is more than
- * slotBytes - slotHeadroomBytes where the slot was too short and its end is lost.
+ * receiveBatch(fd, area, slotBytes, slotHeadroomBytes, slots, lengths): how many datagrams arrived, 0 when none
+ * waits. Datagram i starts at i * slotBytes + slotHeadroomBytes; lengths[i] is its true length, which is more
+ * than slotBytes - slotHeadroomBytes where the slot was too short and its end is lost.
  */
 static napi_value seam_receive_batch(napi_env env, napi_callback_info info) {
   struct octets area;
   struct words lengths;
   int32_t fd, slot_bytes, headroom, slots;
-  if (!take(env, info, "ioiiiw", &fd, &area, &slot_bytes, &headroom, &slots, &lengths)) return give(env, -EINVAL);
-  if (slots < 1 || slots > DATAGRAMS_MAX || headroom < 0 || headroom >= slot_bytes) return give(env, -EINVAL);
-  if ((size_t)slots * (size_t)slot_bytes > area.length || lengths.length < (size_t)slots) return give(env, -EINVAL);
+  if (!take(env, info, "ioiiiw", &fd, &area, &slot_bytes, &headroom, &slots, &lengths))
+    return give(env, -EINVAL);
+  if (slots < 1 || slots > DATAGRAMS_MAX || lengths.length < (size_t)slots) return give(env, -EINVAL);
+  if (headroom < 0 || headroom >= slot_bytes) return give(env, -EINVAL);
+  if ((size_t)slots * (size_t)slot_bytes > area.length) return give(env, -EINVAL);
   struct mmsghdr datagrams[DATAGRAMS_MAX];
   struct iovec vectors[DATAGRAMS_MAX];
   memset(datagrams, 0, sizeof *datagrams * (size_t)slots);
@@ -216,7 +218,7 @@ static napi_value seam_receive_batch(napi_env env, napi_callback_info info) {
   return give(env, count);
 }
 
-/* sendRanges(fd, area, ranges, count): the ranges, in order, as ONE datagram to the socket's peer; the bytes sent. */
+/* sendRanges(fd, area, ranges, count): the ranges, in order, as ONE datagram to the peer; the bytes sent. */
 static napi_value seam_send_ranges(napi_env env, napi_callback_info info) {
   struct octets area;
   struct words ranges;
@@ -232,9 +234,9 @@ static napi_value seam_send_ranges(napi_env env, napi_callback_info info) {
 }
 
 /*
- * sendEach(fd, area, ranges, addresses, addressBytes, results, count): each range as a datagram of its own, to the
- * socket address at i * addressBytes of `addresses`. Never waits. results[i] becomes 0 or the negative errno of
- * datagram i, and one that fails does not hold up the next. Returns how many left.
+ * sendEach(fd, area, ranges, addresses, addressBytes, results, count): each range as a datagram of its own, to
+ * the socket address at i * addressBytes of `addresses`. Never waits. results[i] becomes 0 or the negative errno
+ * of datagram i, and one that fails does not hold up the next. Returns how many left.
  */
 static napi_value seam_send_each(napi_env env, napi_callback_info info) {
   struct octets area, addresses;
@@ -271,8 +273,8 @@ static napi_value seam_send_each(napi_env env, napi_callback_info info) {
 /* ---- Waiting and waking ---- */
 
 /*
- * poll(fds, ready, count, timeoutMs): how many are ready, 0 after the timeout or a signal; ready[i] becomes the events
- * of fds[i]. A negative descriptor is left out, a negative timeout waits without limit.
+ * poll(fds, ready, count, timeoutMs): how many are ready, 0 after the timeout or a signal; ready[i] becomes the
+ * events of fds[i]. A negative descriptor is left out, a negative timeout waits without limit.
  */
 static napi_value seam_poll(napi_env env, napi_callback_info info) {
   struct words fds, ready;
@@ -307,7 +309,8 @@ static napi_value seam_drain(napi_env env, napi_callback_info info) {
   int32_t fd;
   if (!take(env, info, "i", &fd)) return give(env, -EINVAL);
   uint64_t signals = 0;
-  if (read(fd, &signals, sizeof signals) == sizeof signals) return give(env, signals > INT32_MAX ? INT32_MAX : (int64_t)signals);
+  if (read(fd, &signals, sizeof signals) == sizeof signals)
+    return give(env, signals > INT32_MAX ? INT32_MAX : (int64_t)signals);
   return give(env, errno == EAGAIN ? 0 : -errno);
 }
 
@@ -338,8 +341,9 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
   }
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
-    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function) != napi_ok ||
-        napi_set_named_property(env, exports, functions[i].name, function) != napi_ok)
+    const char *name = functions[i].name;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function) != napi_ok ||
+        napi_set_named_property(env, exports, name, function) != napi_ok)
       return NULL;
   }
   return exports;

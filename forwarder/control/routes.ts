@@ -36,6 +36,7 @@ const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   'service-exists': 409,
   'no-such-service': 404,
   'scheduler-not-found': 422,
+  'engine-not-found': 422,
   'destination-exists': 409,
   'no-such-destination': 404,
   'invalid-value': 422,

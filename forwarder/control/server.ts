@@ -1,9 +1,8 @@
 /** The control socket: HTTP with JSON on a Unix socket that only root can open. */
 
-import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import { dirname } from 'node:path'
 import type { Logger } from 'pino'
 import type { ErrorBody } from '../../control/schema.ts'
 import type { Administration } from '../administration.ts'
@@ -13,12 +12,18 @@ import { HttpError, route } from './routes.ts'
 /** A request's body may be this long; every configuration of one object is far below. */
 const BODY_LIMIT_BYTES = 1024 * 1024
 const REQUEST_TIMEOUT_MS = 10_000
+/** Node looks every half minute unless told otherwise. */
+const TIMEOUT_CHECK_MS = 1_000
 const CONNECTIONS_MAX = 64
 
-/** Listens; throws {@link UsageError} when another daemon does already or the path cannot be used. */
+/** Listens at a path whose directory is there; throws {@link UsageError} when another daemon does already or the path cannot be used. */
 export async function listen(path: string, administration: Administration, log: Logger): Promise<Server> {
   await clearStale(path)
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
+  const server = createServer({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+  })
   server.maxConnections = CONNECTIONS_MAX
   server.on('request', (request, response) => {
     respond(request, response, administration).catch((error: Error) => {
@@ -29,7 +34,6 @@ export async function listen(path: string, administration: Administration, log: 
   // Nobody but root may connect, not even between listen and chmod.
   const umask = process.umask(0o177)
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(path, resolve)

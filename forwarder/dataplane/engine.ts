@@ -3,7 +3,7 @@
 import { identityOf } from '../../control/identity.ts'
 import type { Connection, Counters, Destination, Rates, Service } from '../../control/schema.ts'
 import { parseAddress } from '../../lib/bytes/address.ts'
-import type { ConnectionView } from '../../lib/conn/connection-table.ts'
+import type { ConnectionView } from '../../lib/conn/connection-view.ts'
 import { FLAG } from '../../lib/conn/layout.ts'
 import type { Counts } from '../../lib/service/counters.ts'
 import type { Destination as LibDestination } from '../../lib/service/destination.ts'
@@ -23,7 +23,7 @@ import type {
 } from '../../lib/service/virtual-service.ts'
 import type { PacketQueue } from '../queue/packet-queue.ts'
 import type { Dataplane } from './dataplane.ts'
-import type { Request, Statistics, Way } from './messages.ts'
+import type { DestinationName, Request, Statistics, Way } from './messages.ts'
 
 export class Engine {
   readonly #dataplane: Dataplane
@@ -57,6 +57,8 @@ export class Engine {
         return this.#zero(request.service)
       case 'services':
         return Array.from(services, describeService)
+      case 'bound':
+        return request.destinations.map((each) => services.bound(...destinationOf(each)))
       case 'connections':
         return this.#connections()
       case 'timeouts':
@@ -132,7 +134,7 @@ const settle = (result: VirtualService | LibDestination | Refusal): Refusal | un
 
 const keyOf = (id: string): ServiceKey => parseServiceKey(id) as ServiceKey
 
-const destinationOf = (request: { service: string; endpoint: string }): [ServiceKey, DestinationKey] => [
+const destinationOf = (request: DestinationName): [ServiceKey, DestinationKey] => [
   keyOf(request.service),
   parseEndpoint(request.endpoint) as DestinationKey,
 ]
@@ -169,6 +171,7 @@ const describeDestination = (destination: LibDestination): Destination => ({
   weight: destination.weight,
   upperThreshold: destination.upperThreshold,
   lowerThreshold: destination.lowerThreshold,
+  tunnel: destination.tunnel,
   activeConnections: destination.active,
   inactiveConnections: destination.inactive,
   persistentConnections: destination.persistent,

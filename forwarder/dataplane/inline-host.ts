@@ -13,7 +13,7 @@ const TICK_MS = 100
 /** How long to leave an idle queue alone; queues with descriptors are polled, since nothing else watches them here. */
 const IDLE_MS = 1
 
-export function startInline(settings: DataplaneSettings): Promise<DataplaneHost> {
+export async function startInline(settings: DataplaneSettings): Promise<DataplaneHost> {
   const { dataplane, engine, queues, close } = assemble(settings)
   let isStopped = false
   let fail: (error: Error) => void = () => {}
@@ -37,7 +37,7 @@ export function startInline(settings: DataplaneSettings): Promise<DataplaneHost>
   turn()
   const ticking = setInterval(() => dataplane.director.passTime(monotonicMs()), TICK_MS)
 
-  return Promise.resolve({
+  return {
     ask: <R extends Request>(request: R) =>
       Promise.resolve(engine.answer(request) as AnswerTo<R['kind']> | Refusal),
     stop() {
@@ -47,5 +47,5 @@ export function startInline(settings: DataplaneSettings): Promise<DataplaneHost>
       return Promise.resolve()
     },
     failed,
-  })
+  }
 }

@@ -36,10 +36,17 @@ export type Request =
   | { readonly kind: 'remove-destination'; readonly service: string; readonly endpoint: string }
   | { readonly kind: 'zero'; readonly service: string | null }
   | { readonly kind: 'services' }
+  | { readonly kind: 'bound'; readonly destinations: readonly DestinationName[] }
   | { readonly kind: 'connections' }
   | { readonly kind: 'timeouts' }
   | { readonly kind: 'set-timeouts'; readonly timeouts: Timeouts }
   | { readonly kind: 'statistics' }
+
+/** A destination, in its service or removed from it. */
+export interface DestinationName {
+  readonly service: string
+  readonly endpoint: string
+}
 
 /** What the data path has counted. */
 export interface Statistics {
@@ -55,6 +62,8 @@ export interface Statistics {
 /** The answer to each kind of request; changes are answered with nothing. */
 export interface Answers {
   services: readonly Service[]
+  /** How many connections and templates each of the destinations has. */
+  bound: readonly number[]
   connections: readonly Connection[]
   timeouts: Timeouts
   'set-timeouts': Timeouts

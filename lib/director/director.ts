@@ -6,13 +6,12 @@
  * 2. Inbound, the connection table is asked first. A stranger goes to the service table: is there a virtual service, and
  *    whom does its scheduler pick? The new connection is written down.
  * 3. The packet is counted, the connection's state and deadline move on, and its forwarding method's encoder does the
- *    rest: rewrite (masquerading), leave as it is (gatewaying), wrap (ipip).
+ *    rest: rewrite (masquerading), leave as it is (gatewaying), wrap (tunnels).
  * 4. Outbound, a masqueraded server's answer is found by its reverse endpoints and rewritten to come from the service.
  */
 
-import { foldAddress } from '../bytes/address.ts'
-import { ConnectionTable, type NewConnection } from '../conn/connection-table.ts'
-import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import { ConnectionTable } from '../conn/connection-table.ts'
+import { FLAG, NONE, RECORD_WORDS, TEMPLATE_STATE, WORD } from '../conn/layout.ts'
 import { Lookahead } from '../conn/lookahead.ts'
 import {
   type Protocol,
@@ -22,25 +21,26 @@ import {
   type Timeouts,
   writeTimeouts,
 } from '../conn/protocol.ts'
-import { DIRECTION, type Direction, TCP_STATES } from '../conn/tcp-state.ts'
+import { DIRECTION, type Direction, UNCHANGED } from '../conn/state-table.ts'
 import { startTickOf } from '../conn/ticks.ts'
-import { decrementHopLimit } from '../encode/hop-limit.ts'
-import { ICMP_ERROR_MAX_BYTES, type IcmpErrorKind, mayAnswer, writeIcmpError } from '../encode/icmp-error.ts'
-import { natDelta, rewriteInbound, rewriteOutbound } from '../encode/nat.ts'
-import { OFFLOAD, type Offload } from '../encode/offload.ts'
-import { encapsulate, outerBytes } from '../encode/tunnel.ts'
+import { rewriteOutbound } from '../encode/nat.ts'
+import { ENGINES } from '../persistence/index.ts'
 import { SCHEDULERS } from '../sched/index.ts'
 import { Counters, ESTIMATION_PERIOD_MS } from '../service/counters.ts'
 import { type Destination, METHOD } from '../service/destination.ts'
-import type { Flow, SchedulerFactory } from '../service/scheduler.ts'
+import type { SchedulerFactory } from '../service/scheduler.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import type { VirtualService } from '../service/virtual-service.ts'
 import { Packet } from '../wire/packet.ts'
-import { finishTransportChecksum } from '../wire/transport-checksum.ts'
-import { copyEndpoints, NO_ADDRESS, NO_ENDPOINTS } from './endpoints.ts'
-import { IcmpLimit } from './icmp-limit.ts'
-import { DROP_REASONS, type DropReason, PASS_REASONS, type PassReason, ReasonCounters } from './reasons.ts'
-import { type Arrival, HEADROOM_BYTES, type Verdict } from './verdict.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
+import { Answers } from './answers.ts'
+import { Defence } from './defence.ts'
+import { defaultKnobs, type Knobs } from './knobs.ts'
+import { Placement, UNPLACED } from './placement.ts'
+import type { ReasonCounters } from './reasons.ts'
+import { RELATION, Related } from './related.ts'
+import { Transmission } from './transmission.ts'
+import type { Arrival, Verdict } from './verdict.ts'
 
 export interface DirectorOptions {
   /** Now, on the clock that every {@link Arrival.nowMs} is read from. */
@@ -52,12 +52,8 @@ export interface DirectorOptions {
   readonly schedulers?: Readonly<Record<string, SchedulerFactory>>
   /** Methods whose packets the kernel forwards after the verdict, and so takes one off their hop limit itself. */
   readonly kernelForwards?: { readonly masquerading: boolean; readonly gatewaying: boolean }
-}
-
-/** The settings of IPVS that change a packet's way; names and defaults as under `net.ipv4.vs`. */
-export interface DirectorKnobs {
-  /** A packet that starts a connection anew on the endpoints of a closing one is scheduled again. */
-  connReuseMode: number
+  /** Free memory in pages, for the automatic defence modes; left out, it is never short. */
+  readonly availablePages?: () => number
 }
 
 export const DEFAULT_CONNECTION_LIMIT = 1_048_576
@@ -66,50 +62,76 @@ export class Director {
   readonly services: ServiceTable
   readonly connections: ConnectionTable
   readonly totals = new Counters()
-  readonly dropped = new ReasonCounters(DROP_REASONS)
-  readonly passed = new ReasonCounters(PASS_REASONS)
-  readonly knobs: DirectorKnobs = { connReuseMode: 1 }
-  /** Holds the ICMP error of a verdict with `answerBytes` above 0. */
-  readonly answer = new Uint8Array(ICMP_ERROR_MAX_BYTES)
-
+  /** To be changed at any time; what they may hold, `knobFlaw` tells. */
+  readonly knobs: Knobs = defaultKnobs()
   readonly #lookahead: Lookahead
-  readonly #protocols = protocols()
+  readonly #protocols = protocols({
+    sloppyTcp: () => this.knobs.sloppy_tcp !== 0,
+    sloppySctp: () => this.knobs.sloppy_sctp !== 0,
+    secureTcp: () => this.#defence.isActive('secure_tcp'),
+  })
   readonly #protocolTable = protocolTable(this.#protocols)
-  readonly #kernelForwards: { readonly masquerading: boolean; readonly gatewaying: boolean }
   readonly #packet = new Packet()
-  readonly #icmpLimit = new IcmpLimit()
-  readonly #flow: Flow = { ...NO_ENDPOINTS, nowMs: 0 }
-  readonly #scratch = new Uint8Array(HEADROOM_BYTES + 65_536)
-  readonly #verdict: Verdict = {
-    kind: 'accept',
-    reason: '',
-    bytes: this.#scratch,
-    start: 0,
-    end: 0,
-    destination: null,
-    answerBytes: 0,
-  }
-  #identification: number
+  readonly #answers: Answers
+  readonly #transmission: Transmission
+  readonly #placement: Placement
+  readonly #related: Related
+  readonly #defence: Defence
+  readonly #random: () => number
+  readonly #availablePages: () => number
+  /** Where the next piece of the search for orphans begins. */
+  #orphanCursor = 1
   #nextEstimationMs: number
 
-  constructor({ nowMs, random, connectionLimit, schedulers, kernelForwards }: DirectorOptions) {
-    this.services = new ServiceTable({ schedulers: schedulers ?? SCHEDULERS, random })
+  constructor(options: DirectorOptions) {
+    const { nowMs, random, connectionLimit, schedulers, kernelForwards, availablePages } = options
+    this.#random = random
+    this.#availablePages = availablePages ?? (() => Number.POSITIVE_INFINITY)
+    this.services = new ServiceTable({
+      schedulers: schedulers ?? SCHEDULERS,
+      engines: Object.keys(ENGINES),
+      random,
+    })
     const limit = connectionLimit ?? DEFAULT_CONNECTION_LIMIT
     this.connections = new ConnectionTable({ limit, seed: random() * 2 ** 32, nowMs })
     this.#lookahead = new Lookahead(this.connections)
-    this.#kernelForwards = kernelForwards ?? { masquerading: false, gatewaying: false }
-    this.#identification = Math.floor(random() * 65_536)
+    this.#placement = new Placement(this)
+    this.#defence = new Defence(this.knobs)
+    this.#related = new Related(this.connections, (protocol) => this.#protocolTable[protocol] !== undefined)
+    this.#answers = new Answers(this.#packet, random)
+    this.#transmission = new Transmission({
+      packet: this.#packet,
+      words: this.connections.words,
+      answers: this.#answers,
+      knobs: this.knobs,
+      kernelForwards: kernelForwards ?? { masquerading: false, gatewaying: false },
+    })
     this.#nextEstimationMs = nowMs + ESTIMATION_PERIOD_MS
+  }
+
+  /** Packets that went nowhere, by reason. */
+  get dropped(): ReasonCounters {
+    return this.#answers.dropped
+  }
+
+  /** Packets that were left to the kernel, by reason. */
+  get passed(): ReasonCounters {
+    return this.#answers.passed
+  }
+
+  /** Holds the ICMP error of a verdict with `answerBytes` above 0. */
+  get answer(): Uint8Array {
+    return this.#answers.answer
   }
 
   /** What becomes of one packet. The verdict is valid until the next call. */
   process(arrival: Arrival): Verdict {
     const packet = this.#packet
     const flaw = packet.read(arrival.bytes, arrival.start, arrival.end)
-    if (flaw !== null) return this.#drop(flaw.reason)
+    if (flaw !== null) return this.#answers.drop(flaw.reason)
     const protocol = this.#protocolTable[packet.protocol]
-    if (protocol === undefined) return this.#pass('protocol-not-followed')
-    if (packet.isLaterFragment) return this.#pass('later-fragment')
+    if (protocol === undefined) return this.#unfollowed(arrival)
+    if (packet.isLaterFragment && protocol.hasPorts) return this.#answers.pass('later-fragment')
     return arrival.hook === 'inbound' ? this.#inbound(arrival, protocol) : this.#outbound(arrival, protocol)
   }
 
@@ -135,11 +157,40 @@ export class Director {
       // After a stall the missed periods are left out: a snapshot taken twice at once would halve the rates.
       const missed = Math.floor((nowMs - this.#nextEstimationMs) / ESTIMATION_PERIOD_MS)
       this.#nextEstimationMs += (missed + 1) * ESTIMATION_PERIOD_MS
-      this.#estimate()
+      if (this.knobs.run_estimation !== 0) this.#estimate()
       this.services.sweepTrash(nowMs)
       for (const { scheduler } of this.services) scheduler?.passTime?.(nowMs)
     }
+    this.#defence.passTime(nowMs, this.#availablePages(), this.connections.buckets)
+    this.#defence.dropEntries(this.connections, {
+      budget,
+      nowMs,
+      random: this.#random,
+      protocol: (number) => this.#protocolTable[number],
+      isOnePacket: this.#isOnePacketTemplate,
+      onRemoved: this.#unbind,
+    })
+    if (this.knobs.expire_nodest_conn !== 0) this.#sweepOrphans(budget)
     return this.connections.expire(nowMs, budget, this.#unbind)
+  }
+
+  /** Whether the template's service schedules each datagram on its own. */
+  readonly #isOnePacketTemplate = (template: number): boolean => {
+    const id = this.connections.words[template * RECORD_WORDS + WORD.destinationId]!
+    return this.services.destination(id).service.settings.onePacket === true
+  }
+
+  /** With `expire_nodest_conn`, connections to removed destinations end; the table is gone through piece by piece. */
+  #sweepOrphans(budget: number): void {
+    if (!this.services.hasOrphans) return
+    const { connections } = this
+    for (const record of connections.recordsFrom(this.#orphanCursor, budget)) {
+      const base = record * RECORD_WORDS
+      const destination = this.services.destination(connections.words[base + WORD.destinationId]!)
+      const isOrphan = !destination.isAvailable && connections.words[base + WORD.controlled] === 0
+      if (isOrphan) connections.remove(record, this.#unbind)
+    }
+    this.#orphanCursor = connections.cursorAfter(this.#orphanCursor, budget)
   }
 
   get timeouts(): Timeouts {
@@ -159,13 +210,15 @@ export class Director {
   #inbound(arrival: Arrival, protocol: Protocol): Verdict {
     const packet = this.#packet
     const { connections } = this
-    let record = connections.findInbound(packet)
-    if (record !== NONE && this.#isReused(record, protocol)) {
+    let record = protocol.findInbound(connections, packet)
+    if (record !== NONE && this.#isOver(record, protocol)) {
       connections.expireNow(record, arrival.nowMs)
       record = NONE
     }
     if (record === NONE) {
-      if (!protocol.starts(packet)) return this.#pass('not-a-connection-start')
+      const starts = protocol.starts(packet)
+      if (starts === false) return this.#answers.pass('not-a-connection-start')
+      if (starts !== true) return this.#answers.drop(starts.reason)
       const service = this.services.lookup(
         packet.family,
         arrival.mark,
@@ -176,161 +229,139 @@ export class Director {
         packet.destinationW3,
         packet.destinationPort,
       )
-      if (service === null) return this.#pass('no-service')
-      if (packet.sourcePort === FTP_DATA_PORT) return this.#pass('ftp-data')
-      // The FTP service is found for other ports too, whose packets it does not take: they are for the host itself.
-      if (service.port === FTP_PORT && packet.destinationPort !== FTP_PORT) return this.#pass('no-service')
-      const destination = this.#schedule(service, arrival.nowMs)
-      if (destination === null) return this.#refuse('no-destination', 'portUnreachable', arrival.nowMs)
-      record = this.#connect(service, destination, arrival)
-      if (record === NONE) return this.#drop('connection-table-full')
+      if (service === null) return this.#answers.pass('no-service')
+      if (this.#defence.dropsPacket()) return this.#answers.drop('drop-packet')
+      if (packet.sourcePort === FTP_DATA_PORT) return this.#answers.pass('ftp-data')
+      record = this.#placement.place(packet, service, arrival.mark, arrival.nowMs)
+      if (record < 0) return this.#leave(service, record, arrival)
     }
 
     const { words } = connections
     const base = record * RECORD_WORDS
     const destination = this.services.destination(words[base + WORD.destinationId]!)
-    if (!destination.isAvailable) return this.#drop('destination-removed')
+    if (!destination.isAvailable) return this.#answers.drop('destination-removed')
     this.#countIn(destination, packet.totalBytes)
     const noOutput = (words[base + WORD.flags]! & FLAG.noOutput) !== 0
     this.#follow(base, protocol, noOutput ? DIRECTION.inputOnly : DIRECTION.input, destination)
     words[base + WORD.inPackets]! += 1
-    connections.prolong(record, startTickOf(arrival.nowMs))
-    return this.#transmit(base, destination, arrival)
+    if ((words[base + WORD.flags]! & FLAG.noClientPort) !== 0)
+      connections.setClientPort(record, packet.sourcePort)
+    const verdict = this.#transmission.transmit(base, destination, arrival)
+    if ((words[base + WORD.flags]! & FLAG.onePacket) !== 0) connections.endOnePacket(record, this.#unbind)
+    else connections.prolong(record, startTickOf(arrival.nowMs))
+    return verdict
+  }
+
+  /** A packet of nobody's connection, forwarded: a masqueraded server may have to be told that nobody listens. */
+  #unanswerable({ nowMs }: Arrival, protocol: Protocol): Verdict {
+    const server =
+      this.knobs.nat_icmp_send === 0 || protocol.ends(this.#packet) ? null : this.#masqueradedServer()
+    if (server === null) return this.#answers.pass('no-connection')
+    const source = server.path?.sourceAddress ?? null
+    return this.#answers.refuse('unanswerable', 'portUnreachable', nowMs, 0, source)
+  }
+
+  /** The masqueraded destination that the packet comes from, of a service of its protocol or of a mark. */
+  #masqueradedServer(): Destination | null {
+    const { source, sourcePort, protocol, family } = this.#packet
+    for (const { key, pool } of this.services) {
+      if (key.kind === 'address' ? PROTOCOL[key.transport] !== protocol : key.family !== family) continue
+      for (const destination of pool) {
+        const { method, port, address } = destination
+        if (method === 'masquerading' && port === sourcePort && address.equals(source)) return destination
+      }
+    }
+    return null
+  }
+
+  /** A packet of no followed protocol: an ICMP error may be about one that is. */
+  #unfollowed(arrival: Arrival): Verdict {
+    const packet = this.#packet
+    const { hook } = arrival
+    let record = this.#related.find(packet, hook)
+    if (record === RELATION.none) return this.#answers.pass('protocol-not-followed')
+    if (record === RELATION.fragment) return this.#answers.drop('icmp-fragment')
+    if (record === RELATION.badChecksum) return this.#answers.drop('icmp-checksum')
+    if (record === RELATION.stranger) {
+      record = hook === 'inbound' && this.knobs.schedule_icmp !== 0 ? this.#placeQuoted(arrival) : NONE
+      if (record === NONE) return this.#answers.pass('no-connection')
+      if (record < 0) return this.#answers.drop('no-destination')
+    }
+    const { words } = this.connections
+    const base = record * RECORD_WORDS
+    const destination = this.services.destination(words[base + WORD.destinationId]!)
+    if (hook === 'inbound') {
+      if (destination.isAvailable) this.#countIn(destination, packet.totalBytes)
+      return this.#transmission.relay(this.#related, record, destination, arrival)
+    }
+    const isTranslated = this.#related.translate(packet, record, hook)
+    if (destination.isAvailable) this.#countOut(destination, packet.totalBytes)
+    return this.#answers.forward(isTranslated ? 'rewrite' : 'accept', packet.start, destination)
+  }
+
+  /** With `schedule_icmp`, an error about an unknown connection is scheduled as the packet it quotes would be. */
+  #placeQuoted({ mark, nowMs }: Arrival): number {
+    const { quoted } = this.#related
+    const service = this.services.lookup(
+      quoted.family,
+      mark,
+      quoted.protocol,
+      quoted.destinationW0,
+      quoted.destinationW1,
+      quoted.destinationW2,
+      quoted.destinationW3,
+      quoted.destinationPort,
+    )
+    if (service === null) return NONE
+    const record = this.#placement.place(quoted, service, mark, nowMs)
+    if (record > 0) this.connections.prolong(record, startTickOf(nowMs))
+    return record
+  }
+
+  /** Nobody took the stranger: what becomes of it, in IPVS's order. */
+  #leave(service: VirtualService, why: number, arrival: Arrival): Verdict {
+    if (why === UNPLACED.tableFull) return this.#answers.drop('connection-table-full')
+    if (why === UNPLACED.noEngineData) return this.#answers.drop('no-engine-data')
+    // The FTP service is found for other ports too; those that it does not take are for the host itself.
+    if (service.port === FTP_PORT && this.#packet.destinationPort !== FTP_PORT)
+      return this.#answers.pass('no-service')
+    return this.#answers.refuse('no-destination', 'portUnreachable', arrival.nowMs)
   }
 
   #outbound(arrival: Arrival, protocol: Protocol): Verdict {
     const packet = this.#packet
     const { connections } = this
     const { words } = connections
-    const record = connections.findOutbound(packet)
-    if (record === NONE) return this.#pass('no-connection')
+    const record = protocol.findOutbound(connections, packet)
+    if (record === NONE) return this.#unanswerable(arrival, protocol)
     const base = record * RECORD_WORDS
     const flags = words[base + WORD.flags]!
     const destination = this.services.destination(words[base + WORD.destinationId]!)
     const isMasqueraded = (flags & FLAG.methodMask) === METHOD.masquerading
     if (isMasqueraded) rewriteOutbound(packet, words, base, arrival.offload)
     if (destination.isAvailable) this.#countOut(destination, packet.totalBytes)
-    words[base + WORD.flags] = flags & ~FLAG.noOutput
     this.#follow(base, protocol, DIRECTION.output, destination)
     connections.prolong(record, startTickOf(arrival.nowMs))
-    return this.#forward(isMasqueraded ? 'rewrite' : 'accept', packet.start, destination)
+    return this.#answers.forward(isMasqueraded ? 'rewrite' : 'accept', packet.start, destination)
   }
 
-  /** The encoder of the connection's own method: editing a destination does not change connections that exist. */
-  #transmit(base: number, destination: Destination, arrival: Arrival): Verdict {
-    const packet = this.#packet
-    if (packet.hopLimit <= 1) return this.#refuse('hop-limit-exceeded', 'timeExceeded', arrival.nowMs)
+  /**
+   * Whether the packet is not for this connection any more: its destination is gone or quiesced and the knobs say not to
+   * wait, or it starts another connection on the endpoints of one that was closing.
+   */
+  #isOver(record: number, protocol: Protocol): boolean {
     const { words } = this.connections
-    switch (words[base + WORD.flags]! & FLAG.methodMask) {
-      case METHOD.masquerading:
-        if (this.#isTooBig(destination, 0, arrival.offload))
-          return this.#refuseTooBig(destination, 0, arrival)
-        if (!this.#kernelForwards.masquerading) decrementHopLimit(packet)
-        rewriteInbound(packet, words, base, arrival.offload)
-        return this.#forward('rewrite', packet.start, destination)
-      case METHOD.gatewaying:
-        if (this.#kernelForwards.gatewaying) return this.#forward('direct', packet.start, destination)
-        if (this.#isTooBig(destination, 0, arrival.offload))
-          return this.#refuseTooBig(destination, 0, arrival)
-        decrementHopLimit(packet)
-        if (arrival.offload !== OFFLOAD.finished) finishTransportChecksum(packet)
-        return this.#forward('direct', packet.start, destination)
-      default:
-        return this.#tunnel(destination, arrival)
-    }
-  }
-
-  #tunnel(destination: Destination, arrival: Arrival): Verdict {
-    const packet = this.#packet
-    const { path } = destination
-    if (path === null) return this.#refuse('no-path', 'hostUnreachable', arrival.nowMs)
-    const { family } = destination.address
-    const overheadBytes = outerBytes(family)
-    if (path.mtuBytes - overheadBytes < MIN_TUNNEL_MTU_BYTES[family]) return this.#drop('no-path')
-    const isLongest = packet.totalBytes + overheadBytes > MAX_PACKET_BYTES
-    if (isLongest || this.#isTooBig(destination, overheadBytes, OFFLOAD.finished)) {
-      return this.#refuseTooBig(destination, overheadBytes, arrival)
-    }
-    if (packet.start < overheadBytes) this.#moveToScratch()
-    decrementHopLimit(packet)
-    if (arrival.offload !== OFFLOAD.finished) finishTransportChecksum(packet)
-    this.#identification = (this.#identification + 1) & 0xffff
-    const start = encapsulate(packet, destination.address, path, this.#identification)
-    return this.#forward('send', start, destination)
-  }
-
-  /** A packet that must not be fragmented and does not fit the way; a super-packet's segments do fit. */
-  #isTooBig({ path }: Destination, overheadBytes: number, offload: Offload): boolean {
-    const packet = this.#packet
-    if (path === null || offload === OFFLOAD.unfinishedSuper) return false
-    if (packet.totalBytes <= path.mtuBytes - overheadBytes) return false
-    return packet.family === 6 || packet.dontFragment
-  }
-
-  #refuseTooBig({ path }: Destination, overheadBytes: number, arrival: Arrival): Verdict {
-    const mtuBytes = path === null ? 0 : path.mtuBytes - overheadBytes
-    // As the kernel has it, the sender is quoted its packet one hop on.
-    decrementHopLimit(this.#packet)
-    return this.#refuse('too-big', 'packetTooBig', arrival.nowMs, mtuBytes)
-  }
-
-  #schedule(service: VirtualService, nowMs: number): Destination | null {
-    // A service on port 0, found for another port: only persistence could serve it.
-    if (service.key.kind === 'address' && service.key.port !== this.#packet.destinationPort) return null
-    if (service.scheduler === null) return null
-    copyEndpoints(this.#packet, this.#flow)
-    this.#flow.nowMs = nowMs
-    return service.scheduler.pick(this.#flow, service.pool)
-  }
-
-  readonly #new: NewConnection = {
-    ...NO_ENDPOINTS,
-    family: 4,
-    destination: NO_ADDRESS,
-    destinationPort: 0,
-    destinationId: 0,
-    flags: 0,
-    fwmark: 0,
-  }
-
-  #connect(service: VirtualService, destination: Destination, { mark, nowMs }: Arrival): number {
-    const packet = this.#packet
-    const wanted = this.#new
-    const method = METHOD[destination.method]
-    copyEndpoints(packet, wanted)
-    wanted.family = packet.family
-    wanted.destination = destination.address
-    wanted.destinationPort = destination.port === 0 ? packet.destinationPort : destination.port
-    wanted.destinationId = destination.id
-    wanted.flags = method | FLAG.inactive | (method === METHOD.masquerading ? 0 : FLAG.noOutput)
-    wanted.fwmark = mark
-    const record = this.connections.create(wanted, nowMs)
-    if (record === NONE) return NONE
+    const { conn_reuse_mode: reuse, expire_nodest_conn: expires } = this.knobs
     const base = record * RECORD_WORDS
-    if (method === METHOD.masquerading) {
-      this.connections.words[base + WORD.natDelta] = natDelta(this.connections.words, base)
+    const { isAvailable, weight } = this.services.destination(words[base + WORD.destinationId]!)
+    if (protocol.opens(this.#packet)) {
+      if (expires !== 0 && weight === 0) return true
+      const isControlled = words[base + WORD.controller] !== NONE
+      const isUnanswered = (reuse & 2) !== 0 && (words[base + WORD.flags]! & FLAG.noOutput) !== 0
+      if (reuse !== 0 && !isControlled && protocol.isClosing(words[base + WORD.state]!, isUnanswered))
+        return true
     }
-    destination.bind(false)
-    destination.counters.countConnection()
-    service.counters.countConnection()
-    this.totals.countConnection()
-    return record
-  }
-
-  /** The endpoints of a connection that was closing start another one: `conn_reuse_mode`. */
-  #isReused(record: number, protocol: Protocol): boolean {
-    if (
-      this.knobs.connReuseMode === 0 ||
-      protocol !== this.#protocols.tcp ||
-      !protocol.starts(this.#packet)
-    ) {
-      return false
-    }
-    const { words } = this.connections
-    const base = record * RECORD_WORDS
-    if (words[base + WORD.controller] !== NONE) return false
-    const state = words[base + WORD.state]
-    return state === TIME_WAIT || state === CLOSE
+    return !isAvailable && expires !== 0
   }
 
   /** The connection's state after the packet, the timeout that goes with it, and whether it counts as active. */
@@ -338,7 +369,13 @@ export class Director {
     const { words } = this.connections
     const state = words[base + WORD.state]!
     const next = protocol.next(state, direction, this.#packet)
+    if (next === UNCHANGED) return
+    if (direction === DIRECTION.output) words[base + WORD.flags]! &= ~FLAG.noOutput
     words[base + WORD.timeoutTicks] = protocol.timeoutTicks[next]!
+    const controller = words[base + WORD.controller]!
+    if (controller !== NONE && protocol.assures(next, direction)) {
+      words[controller * RECORD_WORDS + WORD.state] = TEMPLATE_STATE.assured
+    }
     if (next === state) return
     words[base + WORD.state] = next
     const wasActive = (words[base + WORD.flags]! & FLAG.inactive) === 0
@@ -375,67 +412,7 @@ export class Director {
       for (const destination of service.pool) destination.counters.estimate()
     }
   }
-
-  /** The packet lies too near the start of its bytes for an outer header: a copy goes on instead. */
-  #moveToScratch(): void {
-    const { bytes, start, end } = this.#packet
-    this.#scratch.set(bytes.subarray(start, end), HEADROOM_BYTES)
-    this.#packet.read(this.#scratch, HEADROOM_BYTES, HEADROOM_BYTES + end - start)
-  }
-
-  #forward(kind: 'accept' | 'rewrite' | 'direct' | 'send', start: number, destination: Destination): Verdict {
-    const verdict = this.#verdict
-    verdict.kind = kind
-    verdict.reason = ''
-    verdict.bytes = this.#packet.bytes
-    verdict.start = start
-    verdict.end = this.#packet.end
-    verdict.destination = destination
-    verdict.answerBytes = 0
-    return verdict
-  }
-
-  #pass(reason: PassReason): Verdict {
-    this.passed.count(reason)
-    return this.#settle('accept', reason, 0)
-  }
-
-  #drop(reason: DropReason): Verdict {
-    this.dropped.count(reason)
-    return this.#settle('drop', reason, 0)
-  }
-
-  /** Drops the packet and tells its sender why, as far as the limits on ICMP allow. */
-  #refuse(reason: DropReason, kind: IcmpErrorKind, nowMs: number, mtuBytes = 0): Verdict {
-    this.dropped.count(reason)
-    const packet = this.#packet
-    const target = foldAddress(packet.sourceW0, packet.sourceW1, packet.sourceW2, packet.sourceW3)
-    // As the kernel's own, path MTU discovery is not limited: a sender that is not told stalls.
-    const isUnlimited = kind === 'packetTooBig'
-    const isAllowed = mayAnswer(packet) && (isUnlimited || this.#icmpLimit.allows(target, nowMs))
-    this.#identification = (this.#identification + 1) & 0xffff
-    return this.#settle(
-      'drop',
-      reason,
-      isAllowed ? writeIcmpError(this.answer, packet, kind, mtuBytes, this.#identification) : 0,
-    )
-  }
-
-  #settle(kind: 'accept' | 'drop', reason: string, answerBytes: number): Verdict {
-    const verdict = this.#verdict
-    verdict.kind = kind
-    verdict.reason = reason
-    verdict.destination = null
-    verdict.answerBytes = answerBytes
-    return verdict
-  }
 }
 
-const TIME_WAIT = TCP_STATES.indexOf('TIME_WAIT')
-const CLOSE = TCP_STATES.indexOf('CLOSE')
 const FTP_PORT = 21
 const FTP_DATA_PORT = 20
-/** A way on which a tunnel leaves less than this is none, as the kernel has it; by the outer family. */
-const MIN_TUNNEL_MTU_BYTES = { 4: 68, 6: 1280 } as const
-/** What the length in an outer IPv4 header can say; so long a packet has no room left for another header. */
-const MAX_PACKET_BYTES = 65_535

@@ -16,6 +16,11 @@ export type PassReason = (typeof PASS_REASONS)[number]
 /** Dropped, where the packet itself was well-formed. */
 const OWN_DROP_REASONS = [
   'no-destination',
+  'no-engine-data',
+  'drop-packet',
+  'unanswerable',
+  'icmp-fragment',
+  'icmp-checksum',
   'destination-removed',
   'connection-table-full',
   'hop-limit-exceeded',

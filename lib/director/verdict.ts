@@ -1,6 +1,7 @@
 /** What goes into the director and what comes out. Both are objects that a caller or the director reuses. */
 
 import type { Offload } from '../encode/offload.ts'
+import { LONGEST_OUTER_BYTES } from '../encode/tunnel.ts'
 import type { Destination } from '../service/destination.ts'
 
 /** One packet and how it came. */
@@ -21,8 +22,8 @@ export interface Arrival {
   nowMs: number
 }
 
-/** Room before a packet in which the longest outer header fits. */
-export const HEADROOM_BYTES = 40
+/** Room before a packet in which the longest outer headers fit: a multiple of 4, so that copies stay aligned. */
+export const HEADROOM_BYTES = LONGEST_OUTER_BYTES
 
 /**
  * What becomes of the packet; the caller acts on it. One object, overwritten by the next packet.
@@ -33,7 +34,7 @@ export const HEADROOM_BYTES = 40
  * | `drop` | nothing goes on; `reason` says why, and `answer` may hold an ICMP error for the sender |
  * | `rewrite` | masquerading: carry on with `[start, end)`, rewritten in place, routed by its new addresses |
  * | `direct` | gatewaying: send `[start, end)` to `destination`'s link address |
- * | `send` | ipip: send `[start, end)` by its outer header |
+ * | `send` | a tunnel: send `[start, end)` by its outer header |
  */
 export interface Verdict {
   kind: 'accept' | 'drop' | 'rewrite' | 'direct' | 'send'

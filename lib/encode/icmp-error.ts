@@ -1,5 +1,6 @@
 /** ICMP errors that the director itself answers with, quoting the packet they are about. RFC 792, RFC 4443. */
 
+import { type IpAddress, writeAddress } from '../bytes/address.ts'
 import { checksum, pseudoHeaderSum6 } from '../bytes/checksum.ts'
 import { readU8, writeU8, writeU16, writeU32 } from '../bytes/octets.ts'
 import type { Packet } from '../wire/packet.ts'
@@ -37,6 +38,7 @@ const isZero = ({ sourceW0, sourceW1, sourceW2, sourceW3 }: Packet): boolean =>
  * Writes a whole IP packet to `out` from 0 on, from the offending packet's destination to its source, and returns its
  * length. `out` has room for {@link ICMP_ERROR_MAX_BYTES}.
  * @param mtuBytes what `packetTooBig` reports; 0 for the others
+ * @param source who says so, where that is not the offending packet's destination
  */
 export function writeIcmpError(
   out: Uint8Array,
@@ -44,6 +46,7 @@ export function writeIcmpError(
   kind: IcmpErrorKind,
   mtuBytes: number,
   identification: number,
+  source: IpAddress | null = null,
 ): number {
   const [type, code] = ICMP_ERROR[kind][packet.family]
   const headerBytes = packet.family === 4 ? 20 : 40
@@ -61,9 +64,18 @@ export function writeIcmpError(
   for (let from = packet.start, at = icmpAt + ICMP_BYTES; from < quotedEnd; from++, at++) {
     writeU8(out, at, readU8(packet.bytes, from))
   }
+  if (source !== null) writeSource(out, source)
   const pseudo = packet.family === 4 ? 0 : pseudoHeaderSum6(out, 0, PROTOCOL.icmpv6, end - icmpAt)
   writeU16(out, icmpAt + 2, checksum(out, icmpAt, end, pseudo))
   return end
+}
+
+/** Writes over the source, the IPv4 header checksum following. */
+function writeSource(out: Uint8Array, source: IpAddress): void {
+  writeAddress(out, source.family === 4 ? 12 : 8, source)
+  if (source.family === 6) return
+  writeU16(out, 10, 0)
+  writeU16(out, 10, checksum(out, 0, 20))
 }
 
 function writeIpv4(out: Uint8Array, packet: Packet, totalBytes: number, identification: number): void {

@@ -4,7 +4,7 @@ import { adjustBy, fold16, invertDelta, wordDelta } from '../bytes/checksum.ts'
 import { readU16, writeU16, writeU32 } from '../bytes/octets.ts'
 import { WORD } from '../conn/layout.ts'
 import type { Packet } from '../wire/packet.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
+import { hasPorts, PROTOCOL } from '../wire/protocol.ts'
 import { adjustTransportChecksum, finishTransportChecksum } from '../wire/transport-checksum.ts'
 import { OFFLOAD, type Offload } from './offload.ts'
 
@@ -56,14 +56,18 @@ function writeIpv6Address(bytes: Uint8Array, at: number, words: Int32Array, from
   for (let word = 0; word < 4; word++) writeU32(bytes, at + word * 4, words[from + word]!)
 }
 
-/** Port and checksum; a later fragment has neither. */
+/** Port and checksum; a later fragment has neither, nor have AH and ESP. */
 function writeTransport(packet: Packet, at: number, port: number, delta: number, offload: Offload): void {
-  if (packet.isLaterFragment) return
-  writeU16(packet.bytes, packet.transportStart + at, port)
+  const { bytes, transportStart, protocol } = packet
+  if (packet.isLaterFragment || !hasPorts(protocol)) return
+  const changesPort = readU16(bytes, transportStart + at) !== port
+  writeU16(bytes, transportStart + at, port)
   // What offload left unfinished is finished here; on a super-packet the kernel does it when it segments.
   if (offload === OFFLOAD.unfinishedSuper) return
   if (offload === OFFLOAD.unfinished || lacksChecksum(packet)) finishTransportChecksum(packet)
-  else adjustTransportChecksum(packet, delta)
+  else if (protocol !== PROTOCOL.sctp) adjustTransportChecksum(packet, delta)
+  // SCTP's covers no address. Nothing is added to a CRC in passing: it is computed afresh, where all it covers is here.
+  else if (changesPort && !packet.isFragment) finishTransportChecksum(packet)
 }
 
 /** A datagram without checksum, which IPVS gives one; a fragment cannot have one, since its rest is elsewhere. */

@@ -1,70 +1,88 @@
-/** Tunnelling (ipip): the packet goes on unchanged behind an outer header, IPv4 or IPv6 in either. RFC 2003, RFC 2473. */
+/** Tunnelling: the packet goes on unchanged behind outer headers, IPv4 or IPv6 in either, of one of three types. */
 
 import type { Family, IpAddress } from '../bytes/address.ts'
-import { writeAddress } from '../bytes/address.ts'
-import { checksum } from '../bytes/checksum.ts'
-import { writeU8, writeU16, writeU32 } from '../bytes/octets.ts'
 import type { Path } from '../service/destination.ts'
+import type { TunnelSettings, TunnelType } from '../service/tunnel.ts'
 import type { Packet } from '../wire/packet.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
+import { checksumOffset } from '../wire/transport-checksum.ts'
+import { greBytes, writeGre } from './gre.ts'
+import { gueBytes, writeGue } from './gue.ts'
+import { OFFLOAD, type Offload } from './offload.ts'
+import { type OuterOptions, outerHeaderBytes, writeOuterHeader } from './outer-header.ts'
 
-const IPV4_BYTES = 20
-const IPV6_BYTES = 40
-const DONT_FRAGMENT = 0x4000
+export type { OuterOptions }
+
+/** The longest that can come before a packet: IPv6, UDP and GUE with the remote checksum's option. */
+export const LONGEST_OUTER_BYTES = outerHeaderBytes(6) + gueBytes(true)
+
+/** What a tunnel goes to. */
+export interface TunnelEnd {
+  readonly address: IpAddress
+  readonly tunnel: TunnelSettings
+}
+
+/** What a type of tunnel puts between the outer IP header and the packet. */
+interface Encapsulation {
+  /** What the outer IP header announces, by the packet's family. */
+  readonly protocol: Readonly<Record<Family, number>>
+  /** Whether it can say that the packet's transport checksum is for the far end to finish. */
+  readonly canLeaveChecksum: boolean
+  bytes(tunnel: TunnelSettings, leavesChecksum: boolean): number
+  /** Writes it, right before the packet. The outer IP header is there already. */
+  write(packet: Packet, outerStart: number, tunnel: TunnelSettings, leavesChecksum: boolean): void
+}
 
 /** The protocol number that announces an inner packet of the family. */
-const INNER_PROTOCOL = { 4: 4, 6: 41 } as const
+const INNER_PROTOCOL = { 4: PROTOCOL.ipip, 6: PROTOCOL.ipv6 } as const
 
-/** What an outer header of the family takes. */
-export const outerBytes = (outer: Family): number => (outer === 4 ? IPV4_BYTES : IPV6_BYTES)
+const ENCAPSULATIONS: Readonly<Record<TunnelType, Encapsulation>> = {
+  ipip: {
+    protocol: INNER_PROTOCOL,
+    canLeaveChecksum: false,
+    bytes: () => 0,
+    write: () => {},
+  },
+  gue: {
+    protocol: { 4: PROTOCOL.udp, 6: PROTOCOL.udp },
+    canLeaveChecksum: true,
+    bytes: (_tunnel, leavesChecksum) => gueBytes(leavesChecksum),
+    write: (packet, outerStart, tunnel, leavesChecksum) =>
+      writeGue(packet, outerStart, INNER_PROTOCOL[packet.family], tunnel, leavesChecksum),
+  },
+  gre: {
+    protocol: { 4: PROTOCOL.gre, 6: PROTOCOL.gre },
+    canLeaveChecksum: false,
+    bytes: ({ checksum }) => greBytes(checksum),
+    write: (packet, _outerStart, { checksum }) => writeGre(packet, checksum),
+  },
+}
+
+/** What the tunnel adds to a packet, outer IP header and all. */
+export const overheadBytes = ({ address, tunnel }: TunnelEnd, leavesChecksum: boolean): number =>
+  outerHeaderBytes(address.family) + ENCAPSULATIONS[tunnel.type].bytes(tunnel, leavesChecksum)
 
 /**
- * Writes the outer header in front of the packet and returns where it starts: `packet.start` less
- * {@link outerBytes}, which must be there to write. The hop limit is copied, so it must be decremented before.
- * @param identification for outer IPv4 headers that may be fragmented; must not repeat soon
+ * Whether the far end of the tunnel is to finish the packet's transport checksum: it was left unfinished, the tunnel can
+ * say so, and the checksum is one that is finished by summing.
  */
-export function encapsulate(
-  packet: Packet,
-  destination: IpAddress,
-  path: Path,
-  identification: number,
-): number {
-  const start = packet.start - outerBytes(destination.family)
-  if (destination.family === 4) writeOuterIpv4(packet, start, destination, path, identification)
-  else writeOuterIpv6(packet, start, destination, path)
+export const leavesChecksum = ({ tunnel }: TunnelEnd, packet: Packet, offload: Offload): boolean =>
+  offload !== OFFLOAD.finished &&
+  tunnel.checksum === 'remote' &&
+  ENCAPSULATIONS[tunnel.type].canLeaveChecksum &&
+  !packet.isFragment &&
+  checksumOffset(packet.protocol) >= 0
+
+/**
+ * Writes the outer headers in front of the packet and returns where they start: `packet.start` less
+ * {@link overheadBytes}, which must be there to write. The hop limit is copied, and checksums cover the packet, so all
+ * that is to change in it must have changed before.
+ */
+export function encapsulate(packet: Packet, to: TunnelEnd, path: Path, options: OuterOptions): number {
+  const encapsulation = ENCAPSULATIONS[to.tunnel.type]
+  const start = packet.start - overheadBytes(to, options.leavesChecksum)
+  const protocol = encapsulation.protocol[packet.family]
+  writeOuterHeader(packet, start, path.sourceAddress, to.address, protocol, options)
+  encapsulation.write(packet, start, to.tunnel, options.leavesChecksum)
   return start
-}
-
-/** ECN as IPVS copies it: congestion experienced inside becomes ECT(0) outside, all else is copied. */
-const outerTrafficClass = (inner: number): number => ((inner & 3) === 3 ? inner & ~1 : inner)
-
-function writeOuterIpv4(
-  packet: Packet,
-  at: number,
-  destination: IpAddress,
-  path: Path,
-  identification: number,
-): void {
-  const { bytes } = packet
-  const dontFragment = packet.family === 4 && packet.dontFragment
-  writeU8(bytes, at, 0x45)
-  writeU8(bytes, at + 1, outerTrafficClass(packet.trafficClass))
-  writeU16(bytes, at + 2, packet.end - at)
-  writeU16(bytes, at + 4, dontFragment ? 0 : identification)
-  writeU16(bytes, at + 6, dontFragment ? DONT_FRAGMENT : 0)
-  writeU8(bytes, at + 8, packet.hopLimit)
-  writeU8(bytes, at + 9, INNER_PROTOCOL[packet.family])
-  writeU16(bytes, at + 10, 0)
-  writeAddress(bytes, at + 12, path.sourceAddress)
-  writeAddress(bytes, at + 16, destination)
-  writeU16(bytes, at + 10, checksum(bytes, at, at + IPV4_BYTES))
-}
-
-function writeOuterIpv6(packet: Packet, at: number, destination: IpAddress, path: Path): void {
-  const { bytes } = packet
-  writeU32(bytes, at, (6 << 28) | (outerTrafficClass(packet.trafficClass) << 20))
-  writeU16(bytes, at + 4, packet.end - packet.start)
-  writeU8(bytes, at + 6, INNER_PROTOCOL[packet.family])
-  writeU8(bytes, at + 7, packet.hopLimit)
-  writeAddress(bytes, at + 8, path.sourceAddress)
-  writeAddress(bytes, at + 24, destination)
 }

@@ -2,6 +2,7 @@
 
 import type { IpAddress } from '../bytes/address.ts'
 import { Counters } from './counters.ts'
+import { DEFAULT_TUNNEL, type TunnelSettings } from './tunnel.ts'
 import type { VirtualService } from './virtual-service.ts'
 
 /** The numbers are those of IPVS, and the low bits of a connection's flags. */
@@ -14,6 +15,8 @@ export interface DestinationSettings {
   readonly weight: number
   readonly upperThreshold: number
   readonly lowerThreshold: number
+  /** {@link DEFAULT_TUNNEL} unless given. */
+  readonly tunnel?: TunnelSettings
 }
 
 /** What the director must know of the way to a real server; told by whoever knows the routes. */
@@ -37,6 +40,8 @@ export class Destination {
   lastWeight: number
   upperThreshold: number
   lowerThreshold: number
+  /** Read with every packet: an edit changes the tunnels of connections that exist. */
+  tunnel: TunnelSettings
   /** Bound connections in an active state, in any other state, and persistence templates. */
   active = 0
   inactive = 0
@@ -63,6 +68,7 @@ export class Destination {
     this.lastWeight = settings.weight
     this.upperThreshold = settings.upperThreshold
     this.lowerThreshold = settings.lowerThreshold
+    this.tunnel = settings.tunnel ?? DEFAULT_TUNNEL
   }
 
   /** Replaces the settings. The overload mark is only ever lifted here: the next binding sets it again. */
@@ -74,6 +80,7 @@ export class Destination {
     if (settings.weight !== 0) this.lastWeight = settings.weight
     this.upperThreshold = settings.upperThreshold
     this.lowerThreshold = settings.lowerThreshold
+    this.tunnel = settings.tunnel ?? DEFAULT_TUNNEL
   }
 
   get connections(): number {

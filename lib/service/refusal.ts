@@ -5,6 +5,7 @@ export const REFUSALS = {
   'service-exists': 'EEXIST',
   'no-such-service': 'ESRCH',
   'scheduler-not-found': 'ENOENT',
+  'engine-not-found': 'ENOENT',
   'destination-exists': 'EEXIST',
   'no-such-destination': 'ENOENT',
   'invalid-value': 'EINVAL',

@@ -17,6 +17,8 @@ import { type ServiceSettings, VirtualService } from './virtual-service.ts'
 export interface ServiceTableOptions {
   readonly schedulers: Readonly<Record<string, SchedulerFactory>>
   readonly random: () => number
+  /** The names of the persistence engines there are. */
+  readonly engines?: readonly string[]
   /** Bounds; a request over them is refused with `table-full`. */
   readonly maxServices?: number
   readonly maxDestinations?: number
@@ -40,7 +42,7 @@ export class ServiceTable {
   #ftpCount = 0
 
   constructor(options: ServiceTableOptions) {
-    this.#options = { maxServices: 65_536, maxDestinations: 1_048_576, ...options }
+    this.#options = { engines: [], maxServices: 65_536, maxDestinations: 1_048_576, ...options }
   }
 
   /** Number of services. */
@@ -63,6 +65,8 @@ export class ServiceTable {
     }
     const scheduler = this.#makeScheduler(settings)
     if (scheduler !== null && 'refused' in scheduler) return scheduler
+    const flaw = this.#persistenceFlaw(key, settings)
+    if (flaw !== null) return flaw
     const service = new VirtualService(key, settings, scheduler)
     scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
     this.#insert(service)
@@ -73,6 +77,8 @@ export class ServiceTable {
   edit(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
     const service = this.get(key)
     if (service === null) return noSuchService(key)
+    const flaw = this.#schedulerFlaw(settings) ?? this.#persistenceFlaw(key, settings)
+    if (flaw !== null) return flaw
     if (settings.scheduler === service.settings.scheduler) {
       service.scheduler?.flagsChanged?.(settings.schedulerFlags)
     } else {
@@ -172,9 +178,21 @@ export class ServiceTable {
     return this.#portZeroCount > 0 ? this.#find(family, protocol, w0, w1, w2, w3, 0) : null
   }
 
+  /** Whether a removed destination still has connections. */
+  get hasOrphans(): boolean {
+    for (const destination of this.#trash.keys()) if (destination.isReferenced) return true
+    return false
+  }
+
   /** The destination a connection is bound to, removed or not. Ids come from {@link Destination.id}. */
   destination(id: number): Destination {
     return this.#register[id] as Destination
+  }
+
+  /** How many connections and templates are bound to the destination, be it in its service or removed from it. */
+  bound(key: ServiceKey, at: DestinationKey): number {
+    const destination = this.get(key)?.find(at) ?? this.#discarded(key, at)
+    return destination === null ? 0 : destination.connections + destination.persistent
   }
 
   /** Forgets removed destinations that have had no connection for two minutes. To be called now and then. */
@@ -186,14 +204,38 @@ export class ServiceTable {
     }
   }
 
-  #makeScheduler({ scheduler: name, schedulerFlags: flags }: ServiceSettings): Scheduler | Refusal | null {
+  #makeScheduler(settings: ServiceSettings): Scheduler | Refusal | null {
+    const { scheduler: name, schedulerFlags: flags } = settings
     if (name === 'none') return null
-    const make = Object.hasOwn(this.#options.schedulers, name) ? this.#options.schedulers[name] : undefined
-    if (make === undefined) {
-      const known = Object.keys(this.#options.schedulers).join(' ')
-      return refuse('scheduler-not-found', `scheduler '${name}' is not one of: ${known} none`)
+    const make = this.#options.schedulers[name]
+    return (
+      this.#schedulerFlaw(settings) ?? (make as SchedulerFactory)({ flags, random: this.#options.random })
+    )
+  }
+
+  #schedulerFlaw({ scheduler: name }: ServiceSettings): Refusal | null {
+    if (name === 'none' || Object.hasOwn(this.#options.schedulers, name)) return null
+    const known = Object.keys(this.#options.schedulers).join(' ')
+    return refuse('scheduler-not-found', `scheduler '${name}' is not one of: ${known} none`)
+  }
+
+  #persistenceFlaw(key: ServiceKey, { persistence }: ServiceSettings): Refusal | null {
+    if (persistence === undefined || persistence === null) return null
+    const { engine, granularity, timeoutSec } = persistence
+    if (engine !== null && !this.#options.engines.includes(engine)) {
+      const known = this.#options.engines.join(' ')
+      return refuse('engine-not-found', `persistence engine '${engine}' is not one of: ${known}`)
     }
-    return make({ flags, random: this.#options.random })
+    if (serviceFamily(key) === 6 && !(granularity >= 1 && granularity <= 128)) {
+      return refuse('invalid-value', `prefix length ${granularity} is not between 1 and 128`)
+    }
+    if (!(timeoutSec >= 0 && timeoutSec <= PERSISTENCE_MAX_SEC)) {
+      return refuse(
+        'invalid-value',
+        `persistence timeout ${timeoutSec} is not between 0 and ${PERSISTENCE_MAX_SEC}`,
+      )
+    }
+    return null
   }
 
   #byMark(family: Family): Map<number, VirtualService> {
@@ -271,16 +313,23 @@ export class ServiceTable {
 
   /** A destination removed from a service of the same key comes back with its connections and counters. */
   #revive(service: VirtualService, at: DestinationKey, settings: DestinationSettings): Destination | null {
+    const destination = this.#discarded(service.key, at)
+    if (destination === null) return null
+    this.#trash.delete(destination)
+    if (destination.service !== service) destination.counters.zero()
+    destination.service = service
+    destination.isAvailable = true
+    destination.lastWeight = settings.weight
+    destination.edit(settings)
+    return destination
+  }
+
+  /** A removed destination that is not forgotten yet. */
+  #discarded(key: ServiceKey, at: DestinationKey): Destination | null {
+    const service = formatServiceKey(key)
     for (const destination of this.#trash.keys()) {
       if (destination.port !== at.port || !destination.address.equals(at.address)) continue
-      if (formatServiceKey(destination.service.key) !== formatServiceKey(service.key)) continue
-      this.#trash.delete(destination)
-      if (destination.service !== service) destination.counters.zero()
-      destination.service = service
-      destination.isAvailable = true
-      destination.lastWeight = settings.weight
-      destination.edit(settings)
-      return destination
+      if (formatServiceKey(destination.service.key) === service) return destination
     }
     return null
   }
@@ -296,6 +345,9 @@ export class ServiceTable {
     this.#freeIds.push(destination.id)
   }
 }
+
+/** 31 days, as ipvsadm bounds it. */
+const PERSISTENCE_MAX_SEC = 2_678_400
 
 const FTP_PORT = 21
 const FTP_DATA_PORT = 20
@@ -336,6 +388,9 @@ function flawOf(key: ServiceKey, at: DestinationKey, settings: DestinationSettin
       'out-of-range',
       `lower threshold ${lowerThreshold} is above the upper threshold ${upperThreshold}`,
     )
+  }
+  if (settings.tunnel?.type === 'gue' && settings.tunnel.port === 0) {
+    return refuse('invalid-value', 'a gue tunnel needs a port of 1 to 65535, not 0')
   }
   return null
 }

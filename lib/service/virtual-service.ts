@@ -10,7 +10,23 @@ export interface ServiceSettings {
   readonly scheduler: string
   /** Bits of `SCHEDULER_FLAG`. */
   readonly schedulerFlags: number
+  /** Clients that come back are led to the same destination; null or left out: each connection is scheduled. */
+  readonly persistence?: Persistence | null
+  /** Each datagram is scheduled on its own; UDP only. */
+  readonly onePacket?: boolean
 }
+
+export interface Persistence {
+  /** How long after its last new connection a client is remembered. */
+  readonly timeoutSec: number
+  /** Clients are told apart by this: IPv4 a mask as a 32-bit word, IPv6 a prefix length of 1 to 128 bits. */
+  readonly granularity: number
+  /** A persistence engine's name, or null: the address alone decides. */
+  readonly engine: string | null
+}
+
+/** Every client by itself. */
+export const FINEST_GRANULARITY = { 4: -1, 6: 128 } as const
 
 export class VirtualService {
   readonly key: ServiceKey

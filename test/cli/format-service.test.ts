@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatServices, type TableStyle } from '../../cli/format-service.ts'
 import { type Labels, NUMERIC } from '../../cli/names.ts'
+import { TunnelSettings } from '../../control/index.ts'
 import { countersOf, destinationOf, ratesOf, serviceOf } from '../support/api-values.ts'
 
 const print = (services: Parameters<typeof formatServices>[0], style: Partial<TableStyle> = {}): string[] =>
@@ -55,11 +56,22 @@ describe('formatServices', () => {
     )
   })
 
-  it('names the tunnels of ipip servers', () => {
-    const service = serviceOf('tcp:10.0.0.1:80', { destinations: [{ ...server, method: 'ipip' }] })
+  it.each([
+    [{}, 'ipip         '],
+    [{ type: 'gue', port: 6080 }, 'gue:6080:-c  '],
+    [{ type: 'gue', port: 6080, checksum: 'full' }, 'gue:6080:+c  '],
+    [{ type: 'gue', port: 65_535, checksum: 'remote' }, 'gue:65535:r+c'],
+    [{ type: 'gre' }, 'gre:-c       '],
+    [{ type: 'gre', checksum: 'full' }, 'gre:+c       '],
+  ])('names the tunnels that lead to servers: %j', (given, info) => {
+    const tunnel = TunnelSettings.parse(given)
+    const service = serviceOf('tcp:10.0.0.1:80', { destinations: [{ ...server, method: 'ipip', tunnel }] })
     expect(print([service], { table: 'tun-info' })[1]).toBe(
-      '  -> 192.168.111.222:8080         Tunnel  ipip          3      11         12        ',
+      `  -> 192.168.111.222:8080         Tunnel  ${info} 3      11         12        `,
     )
+    // The tunnel stays with a server that is reached otherwise, but is of no account.
+    const masqueraded = serviceOf('tcp:10.0.0.1:80', { destinations: [{ ...server, tunnel }] })
+    expect(print([masqueraded], { table: 'tun-info' })[1]).toContain(' Masq    n/a           3 ')
   })
 
   it.each([

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { OPTIONS } from '../../cli/grammar.ts'
-import { isRefusal } from '../../cli/messages.ts'
 import { parse } from '../../cli/parse.ts'
 import { formatEndpoint, formatServiceKey } from '../../lib/service/key.ts'
 import { fakeNames } from '../support/fake-names.ts'
@@ -167,8 +166,6 @@ describe('parse', () => {
       ['-A -t 10.0.0.1:80 -M 24', 'persistence netmasks (-M)'],
       ['-E -u 10.0.0.1:80 -o', 'one-packet services (-o)'],
       ['-E -f 1 --pe sip', 'persistence engines (--pe)'],
-      ['-a -t 1.1.1.1:80 -r 1.1.1.2 -i --tun-type gue --tun-port 6080', 'gue tunnels (--tun-type gue)'],
-      ['-a -t 1.1.1.1:80 -r 1.1.1.2 -i --tun-type gre', 'gre tunnels (--tun-type gre)'],
       ['--start-daemon master --mcast-group ff02::1', 'sync daemons (--start-daemon)'],
     ] as const) {
       expect(await words(line)).toEqual({
@@ -180,7 +177,18 @@ describe('parse', () => {
     expect(await words('-A -t 10.0.0.1:0 -p 0')).toMatchObject({ exitStatus: 2 })
   })
 
-  it('accepts the tunnel type that it has', async () => {
-    expect(isRefusal(await words('-a -t 1.1.1.1:80 -r 1.1.1.2 -i --tun-type ipip'))).toBe(false)
+  it.each([
+    ['', { type: 'ipip', port: 0, checksum: 'none' }],
+    ['--tun-type ipip', { type: 'ipip', port: 0, checksum: 'none' }],
+    ['--tun-type gue --tun-port 6080', { type: 'gue', port: 6080, checksum: 'none' }],
+    ['--tun-csum --tun-port 65535 --tun-type gue', { type: 'gue', port: 65_535, checksum: 'full' }],
+    ['--tun-type gue --tun-port 1 --tun-nocsum', { type: 'gue', port: 1, checksum: 'none' }],
+    ['--tun-type gue --tun-port 1 --tun-remcsum', { type: 'gue', port: 1, checksum: 'remote' }],
+    ['--tun-type gre', { type: 'gre', port: 0, checksum: 'none' }],
+    ['--tun-type gre --tun-nocsum', { type: 'gre', port: 0, checksum: 'none' }],
+    ['--tun-type gre --tun-csum', { type: 'gre', port: 0, checksum: 'full' }],
+  ])('reads the tunnel options %j', async (options, tunnel) => {
+    const line = `-a -t 1.1.1.1:80 -r 1.1.1.2 -i ${options}`.trimEnd()
+    expect(await words(line)).toMatchObject({ settings: { method: 'ipip', tunnel } })
   })
 })

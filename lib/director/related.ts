@@ -1,0 +1,75 @@
+/**
+ * ICMP errors that belong to connections: found by the packet they quote, and translated or sent on as that packet's
+ * own connection is. They move no state and prolong nothing.
+ */
+
+import { readU8 } from '../bytes/octets.ts'
+import type { ConnectionTable } from '../conn/connection-table.ts'
+import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import { icmpChecksumIsValid, relateInbound, relateOutbound } from '../encode/icmp-related.ts'
+import { METHOD } from '../service/destination.ts'
+import { ICMP_HEADER_BYTES, ICMP_TYPE } from '../wire/icmp.ts'
+import { isIcmpv6Error } from '../wire/icmpv6.ts'
+import { Packet } from '../wire/packet.ts'
+import { PROTOCOL } from '../wire/protocol.ts'
+
+/** What was found of an ICMP packet; the record of its connection is a number above all of them. */
+export const RELATION = {
+  /** Not an error, or about nothing that is followed: as any other packet. */
+  none: 0,
+  /** An error about an unknown connection. */
+  stranger: -1,
+  fragment: -2,
+  badChecksum: -3,
+} as const
+
+/** The errors of IPv4 that IPVS relates. */
+const RELATED_TYPES: readonly number[] = [
+  ICMP_TYPE.destinationUnreachable,
+  ICMP_TYPE.sourceQuench,
+  ICMP_TYPE.timeExceeded,
+]
+
+export class Related {
+  /** The packet quoted by the last error; turned around, as the packet of its connection would be that came now. */
+  readonly quoted = new Packet()
+  readonly #connections: ConnectionTable
+  readonly #isFollowed: (protocol: number) => boolean
+
+  constructor(connections: ConnectionTable, isFollowed: (protocol: number) => boolean) {
+    this.#connections = connections
+    this.#isFollowed = isFollowed
+  }
+
+  /** The connection that an ICMP packet is about, or one of {@link RELATION}. */
+  find(packet: Packet, hook: 'inbound' | 'outbound'): number {
+    if (!isError(packet)) return RELATION.none
+    if (packet.isFragment) return RELATION.fragment
+    const { quoted } = this
+    const flaw = quoted.readQuoted(packet.bytes, packet.transportStart + ICMP_HEADER_BYTES, packet.end)
+    if (flaw !== null || !this.#isFollowed(quoted.protocol) || quoted.isLaterFragment) return RELATION.none
+    quoted.turnAround()
+    const record =
+      hook === 'inbound' ? this.#connections.findInbound(quoted) : this.#connections.findOutbound(quoted)
+    if (record === NONE) return RELATION.stranger
+    return icmpChecksumIsValid(packet) ? record : RELATION.badChecksum
+  }
+
+  /** Rewrites the error for the other side, where the connection is masqueraded; whether it is. */
+  translate(packet: Packet, record: number, hook: 'inbound' | 'outbound'): boolean {
+    const { words } = this.#connections
+    const base = record * RECORD_WORDS
+    if ((words[base + WORD.flags]! & FLAG.methodMask) !== METHOD.masquerading) return false
+    if (hook === 'inbound') relateInbound(packet, this.quoted, words, base)
+    else relateOutbound(packet, this.quoted, words, base)
+    return true
+  }
+}
+
+function isError({ bytes, transportStart, family, protocol, isLaterFragment }: Packet): boolean {
+  if (isLaterFragment) return false
+  const type = readU8(bytes, transportStart)
+  return family === 4
+    ? protocol === PROTOCOL.icmp && RELATED_TYPES.includes(type)
+    : protocol === PROTOCOL.icmpv6 && isIcmpv6Error(type)
+}

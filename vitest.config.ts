@@ -9,6 +9,7 @@ export default defineConfig({
           name: 'property',
           include: ['property-tests/**/*.property.ts'],
           setupFiles: ['property-tests/setup.ts'],
+          testTimeout: 30_000,
         },
       },
       {

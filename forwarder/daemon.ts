@@ -128,7 +128,11 @@ const slotsWithin = (markMask: number): number =>
 /** The journal and the control socket share a directory, which only root may look into where it is made here. */
 async function openHost(socketPath: string, log: Logger): Promise<Host> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
-  return await Host.open({ journalPath: journalPathOf(socketPath), warn: (message) => log.warn(message) })
+  return await Host.open({
+    journalPath: journalPathOf(socketPath),
+    warn: (message) => log.warn(message),
+    rules: { icmpErrors: true },
+  })
 }
 
 /** What fails before anything is served is the host's or the operator's doing: told in one line, without a stack. */

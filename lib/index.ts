@@ -13,14 +13,23 @@
 
 export * from './bytes/address.ts'
 export * from './bytes/checksum.ts'
+export * from './bytes/crc32c.ts'
 export { ConnectionTable, type ConnectionTableOptions } from './conn/connection-table.ts'
 export type { ConnectionView } from './conn/connection-view.ts'
 export { FLAG, LAYOUT_VERSION, NONE, RECORD_BYTES } from './conn/layout.ts'
 export { MAX_TIMEOUT_SEC, type Protocol, type Timeouts } from './conn/protocol.ts'
-export { DIRECTION, type Direction } from './conn/state-table.ts'
+export {
+  nextSctpState,
+  SCTP_STATE_NAMES,
+  SCTP_STATES,
+  SCTP_TIMEOUTS_SEC,
+  type SctpState,
+} from './conn/sctp-state.ts'
+export { DIRECTION, type Direction, UNCHANGED } from './conn/state-table.ts'
 export {
   nextTcpState,
   TCP_STATES,
+  TCP_TABLES,
   TCP_TIMEOUTS_SEC,
   type TcpState,
 } from './conn/tcp-state.ts'
@@ -68,6 +77,7 @@ export * from './wire/ipv6.ts'
 export * from './wire/malformed.ts'
 export { Packet } from './wire/packet.ts'
 export * from './wire/protocol.ts'
+export * from './wire/sctp.ts'
 export * from './wire/tcp.ts'
 export * from './wire/transport-checksum.ts'
 export * from './wire/udp.ts'

@@ -40,7 +40,7 @@ describe('ConnectionTable', () => {
           fc.modelRun(setup, commands)
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
   })
 })

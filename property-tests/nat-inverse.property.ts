@@ -88,7 +88,7 @@ describe('masquerading', () => {
         mirrored(bytes)
         expectSameButForZero(bytes, scene.sample)
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     )
   })
 
@@ -109,7 +109,7 @@ describe('masquerading', () => {
         )
         expect(withoutRewritten(after)).toEqual(withoutRewritten(before))
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     )
   })
 
@@ -125,7 +125,7 @@ describe('masquerading', () => {
         expect(written).toBe(computeTransportChecksum(readPacket(bytes)))
         expect(transportChecksumIsValid(readPacket(bytes))).toBe(true)
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 })

@@ -5,10 +5,11 @@ import type { Director } from '../lib/director/director.ts'
 import { type Arrival, HEADROOM_BYTES, type Verdict } from '../lib/director/verdict.ts'
 import { OFFLOAD } from '../lib/encode/offload.ts'
 import { Packet } from '../lib/wire/packet.ts'
-import { tcp4, tcp6, toHex, udp4, udp6 } from '../test/support/packets.ts'
+import { PROTOCOL } from '../lib/wire/protocol.ts'
+import { ip4, ip6, sctp4, sctp6, tcp4, tcp6, toHex, udp4, udp6 } from '../test/support/packets.ts'
 import { Stage } from '../test/support/stage.ts'
-import { uint16 } from './arbitraries/address.ts'
-import { packet, spoiledPacket } from './arbitraries/packet.ts'
+import { family, uint16 } from './arbitraries/address.ts'
+import { packet, sctpChunks, spoiledPacket } from './arbitraries/packet.ts'
 
 const GUARD_BYTES = 32
 /** TCP's ESTABLISHED, and a tick. */
@@ -20,29 +21,56 @@ const METHODS = ['masquerading', 'gatewaying', 'ipip'] as const
 const known = (): fc.Arbitrary<Uint8Array> =>
   fc
     .record({
-      family: fc.constantFrom(4, 6),
-      transport: fc.constantFrom('tcp', 'udp'),
+      family: family(),
+      transport: fc.constantFrom('tcp', 'udp', 'sctp', 'esp'),
       isReply: fc.boolean(),
-      service: fc.constantFrom(80, 81, 82),
-      clientPort: fc.constantFrom(3000, 3001, 20),
+      service: fc.constantFrom(80, 81, 82, 500),
+      clientPort: fc.constantFrom(3000, 3001, 20, 500),
       flags: fc.constantFrom('S', 'SA', 'A', 'FA', 'R', ''),
+      chunks: fc.oneof(fc.constant([['init'] as const]), sctpChunks()),
       ttl: fc.constantFrom(0, 1, 2, 64, 255),
       dontFragment: fc.boolean(),
       payloadBytes: fc.constantFrom(0, 1, 100, 1400, 1480, 2000),
     })
-    .map(({ family, transport, isReply, service, clientPort, flags, ttl, dontFragment, payloadBytes }) => {
-      const [client, virtual, server] = family === 4 ? HOSTS[4] : HOSTS[6]
-      const server_ = service === 80 ? `${server}:8080` : `${virtual}:${service}`
-      const source = isReply ? server_ : `${client}:${clientPort}`
-      const destination = isReply ? `${client}:${clientPort}` : `${virtual}:${service}`
-      const payload = new Uint8Array(payloadBytes)
-      if (family === 4) {
-        const options = { source, destination, ttl, dontFragment, payload }
-        return transport === 'tcp' ? tcp4({ ...options, flags }) : udp4(options)
-      }
-      const options = { source, destination, hopLimit: ttl, payload }
-      return transport === 'tcp' ? tcp6({ ...options, flags }) : udp6(options)
-    })
+    .map(
+      ({
+        family,
+        transport,
+        isReply,
+        service,
+        clientPort,
+        flags,
+        chunks,
+        ttl,
+        dontFragment,
+        payloadBytes,
+      }) => {
+        const [client, virtual, server] = HOSTS[family]
+        const answering =
+          service === 80 ? `${server}:8080` : service === 500 ? `${server}:500` : `${virtual}:${service}`
+        const source = isReply ? answering : `${client}:${clientPort}`
+        const destination = isReply ? `${client}:${clientPort}` : `${virtual}:${service}`
+        const options = { source, destination, flags, chunks, payload: new Uint8Array(payloadBytes) }
+        return family === 4
+          ? BUILDERS[4][transport]({ ...options, ttl, dontFragment })
+          : BUILDERS[6][transport]({ ...options, hopLimit: ttl })
+      },
+    )
+
+const BUILDERS = {
+  4: {
+    tcp: tcp4,
+    udp: udp4,
+    sctp: sctp4,
+    esp: (options: Parameters<typeof udp4>[0]) => ip4({ ...options, protocol: PROTOCOL.esp }),
+  },
+  6: {
+    tcp: tcp6,
+    udp: udp6,
+    sctp: sctp6,
+    esp: (options: Parameters<typeof udp6>[0]) => ip6({ ...options, protocol: PROTOCOL.esp }),
+  },
+} as const
 
 const HOSTS = {
   4: ['10.9.0.1', '10.0.0.1', '192.168.1.1'],
@@ -97,12 +125,14 @@ beforeEach(() => {
   stage = newStage()
 })
 
-/** A service by each method, in both families and transports, and one on a mark; room for few connections. */
+/** A service by each method, in both families and every transport, one for key exchanges, and one on a mark; room for few connections. */
 function newStage(): Stage {
-  const made = new Stage({ connectionLimit: 5 })
+  const made = new Stage({ connectionLimit: 12 })
   for (const family of [4, 6] as const) {
     const [, virtual, server] = HOSTS[family]
-    for (const transport of ['tcp', 'udp']) {
+    made.service(`udp:${virtual}:500`, { scheduler: 'rr' })
+    made.destination(`udp:${virtual}:500`, `${server}:500`)
+    for (const transport of ['tcp', 'udp', 'sctp']) {
       for (const [index, method] of METHODS.entries()) {
         const key = `${transport}:${virtual}:${80 + index}`
         made.service(key, { scheduler: 'wlc' })
@@ -167,7 +197,7 @@ describe('Director.process', () => {
         expect(seen.accept + seen.drop + seen.forwarded).toBe(packets.length)
         expectBalanced(stage)
       }),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     )
   })
 
@@ -179,7 +209,7 @@ describe('Director.process', () => {
       if (each.passMs > 0) stage.passTime(each.passMs)
     }
     expect([...kinds.keys()].sort()).toEqual(['accept', 'direct', 'drop', 'rewrite', 'send'])
-    for (const [kind, count] of kinds) expect(count, kind).toBeGreaterThan(20)
+    for (const [kind, count] of kinds) expect(count, kind).toBeGreaterThan(5)
   })
 })
 

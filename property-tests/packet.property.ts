@@ -204,8 +204,8 @@ describe('checksums', () => {
     )
   })
 
-  it('betray any one spoiled octet of a TCP segment or an ICMP message', () => {
-    const summed: readonly number[] = [PROTOCOL.tcp, PROTOCOL.icmp, PROTOCOL.icmpv6]
+  it('betray any one spoiled octet of a TCP segment, an SCTP packet or an ICMP message', () => {
+    const summed: readonly number[] = [PROTOCOL.tcp, PROTOCOL.sctp, PROTOCOL.icmp, PROTOCOL.icmpv6]
     const whole = wholePacket().filter(({ protocol }) => summed.includes(protocol))
     fc.assert(
       fc.property(spoiledPacket(whole), ({ bytes, at, sound }) => {
@@ -242,7 +242,7 @@ describe('checksums', () => {
         const area = guarded(bytes, 0xa5)
         const read = new Packet()
         expect(read.read(area, GUARD, area.length)).toBeNull()
-        const offset = checksumOffset(protocol)
+        const offset = protocol === PROTOCOL.sctp ? 8 : checksumOffset(protocol)
         if (offset < 0) return
         area[read.transportStart + offset] = 0x5a
         finishTransportChecksum(read)

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseAddress, readAddress, writeAddress } from '../lib/bytes/address.ts'
+import { readU16 } from '../lib/bytes/octets.ts'
 import { emitIcmp, icmpAt, parseIcmp } from '../lib/wire/icmp.ts'
 import { emitIcmpv6, icmpv6At, parseIcmpv6 } from '../lib/wire/icmpv6.ts'
 import { emitIpv4, IPV4_HEADER_BYTES, Ipv4View, parseIpv4 } from '../lib/wire/ipv4.ts'
@@ -13,6 +14,14 @@ import {
   parseFragmentHeader,
 } from '../lib/wire/ipv6-extensions.ts'
 import type { Malformed } from '../lib/wire/malformed.ts'
+import {
+  emitSctp,
+  emitSctpChunk,
+  parseSctp,
+  SCTP_CHUNK_HEADER_BYTES,
+  SCTP_HEADER_BYTES,
+  sctpAt,
+} from '../lib/wire/sctp.ts'
 import { emitTcp, parseTcp, TCP_HEADER_BYTES, tcpAt } from '../lib/wire/tcp.ts'
 import { emitUdp, parseUdp, UDP_HEADER_BYTES, UdpView } from '../lib/wire/udp.ts'
 import { emitted } from '../test/support/buffers.ts'
@@ -22,6 +31,8 @@ import {
   icmpHeader,
   ipv4Header,
   ipv6Header,
+  sctpChunkHeader,
+  sctpHeader,
   tcpHeader,
   udpHeader,
 } from './arbitraries/header.ts'
@@ -103,6 +114,18 @@ describe('every header', () => {
       fc.property(udpHeader(), (header) => {
         const bytes = emitted(UDP_HEADER_BYTES, (to, at) => emitUdp(to, at, header))
         expect(parseUdp(new UdpView(bytes, 0))).toEqual(header)
+      }),
+    )
+  })
+
+  it('comes back: SCTP, and the headers of its chunks', () => {
+    fc.assert(
+      fc.property(sctpHeader(), sctpChunkHeader(), (header, chunk) => {
+        const bytes = emitted(SCTP_HEADER_BYTES, (to, at) => emitSctp(to, at, header))
+        expect(parseSctp(sound(sctpAt(bytes)))).toEqual(header)
+        const chunkBytes = emitted(SCTP_CHUNK_HEADER_BYTES, (to, at) => emitSctpChunk(to, at, chunk))
+        const [type, flags] = chunkBytes
+        expect({ type, flags, valueBytes: readU16(chunkBytes, 2) - 4 }).toEqual(chunk)
       }),
     )
   })

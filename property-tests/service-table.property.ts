@@ -58,7 +58,7 @@ describe('ServiceTable', () => {
         })
         fc.modelRun(setup, commands)
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 })

@@ -11,8 +11,8 @@ const SEQUENCE = 4
 
 /**
  * One a control connection. A packet of either direction is first read, if the connection is established and the
- * packet's checksum was found right, then {@link FtpSession.replace replaced} where the finding says so, then adjusted;
- * all of that on a whole, well-formed TCP segment, before or after its endpoints are rewritten.
+ * packet's checksum was found right; then replaced, where the finding says so; then adjusted. All of that on a whole,
+ * well-formed TCP segment, and before its endpoints are rewritten, which finishes a checksum that was left to offload.
  */
 export class FtpSession {
   mode: FtpMode = 'active'

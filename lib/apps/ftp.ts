@@ -82,7 +82,7 @@ export function findInReply(
   control: FtpControl,
   mode: FtpMode,
 ): FtpFinding | null {
-  if (mode === 'active') return null
+  if (mode === 'active' || (mode === 'passive' && control.family !== 4)) return null
   const announced =
     mode === 'passive' ? readPassive(bytes, start, end) : readEpsvReply(bytes, start, end, control)
   if (announced === null) return null

@@ -220,8 +220,8 @@ export class ConnectionTable {
   }
 
   /**
-   * Removes a connection at once; and its controller with it, where that controls nothing else now and is not a template
-   * whose connections were answered.
+   * Removes a connection that controls no others at once; and its controller with it, where that controls nothing else now
+   * and is not a template whose connections were answered.
    */
   remove(record: number, onRemoved: (record: number) => void): void {
     const { words } = this

@@ -5,6 +5,7 @@ import type { IcmpHeader } from '../../lib/wire/icmp.ts'
 import type { Ipv4Header } from '../../lib/wire/ipv4.ts'
 import type { Ipv6Header } from '../../lib/wire/ipv6.ts'
 import type { FragmentHeader } from '../../lib/wire/ipv6-extensions.ts'
+import type { SctpChunkHeader, SctpHeader } from '../../lib/wire/sctp.ts'
 import type { TcpHeader } from '../../lib/wire/tcp.ts'
 import type { UdpHeader } from '../../lib/wire/udp.ts'
 import { ipv4Address, ipv6Address, uint8, uint16, uint32 } from './address.ts'
@@ -72,6 +73,12 @@ export const udpHeader = (): fc.Arbitrary<UdpHeader> =>
     destinationPort: uint16(),
     payloadBytes: fc.integer({ min: 0, max: 0xffff - 8 }),
   })
+
+export const sctpHeader = (): fc.Arbitrary<SctpHeader> =>
+  fc.record({ sourcePort: uint16(), destinationPort: uint16(), verificationTag: uint32() })
+
+export const sctpChunkHeader = (): fc.Arbitrary<SctpChunkHeader> =>
+  fc.record({ type: uint8(), flags: uint8(), valueBytes: fc.integer({ min: 0, max: 0xffff - 4 }) })
 
 /** Serves ICMPv6 too: the parsed forms are alike. */
 export const icmpHeader = (): fc.Arbitrary<IcmpHeader> =>

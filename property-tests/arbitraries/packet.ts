@@ -14,6 +14,9 @@ import {
   icmp6,
   ip4,
   ip6,
+  type SctpChunkSpec,
+  sctp4,
+  sctp6,
   tcp4,
   tcp6,
   toHex,
@@ -40,7 +43,7 @@ export interface PacketSample {
   readonly [fc.toStringMethod]: () => string
 }
 
-/** A packet of either family: TCP, UDP, ICMP or something unknown, whole or a fragment. */
+/** A packet of either family: TCP, UDP, SCTP, ICMP or something unknown, whole or a fragment. */
 export const packet = (): fc.Arbitrary<PacketSample> =>
   fc.oneof({ weight: 3, arbitrary: wholePacket() }, { weight: 1, arbitrary: fragment() })
 
@@ -130,7 +133,7 @@ const withLength = (bytes: Uint8Array, length: number): Uint8Array => {
 const payload = (): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: 80 })
 
 const transport = (over: Network): fc.Arbitrary<PacketSample> =>
-  fc.oneof(tcpOver(over), udpOver(over), icmpOver(over), unknownOver(over))
+  fc.oneof(tcpOver(over), udpOver(over), sctpOver(over), icmpOver(over), unknownOver(over))
 
 const tcpOver = (over: Network): fc.Arbitrary<PacketSample> =>
   fc
@@ -161,6 +164,29 @@ const udpOver = (over: Network): fc.Arbitrary<PacketSample> =>
       const bytes =
         over.family === 4 ? udp4({ ...options, hasChecksum }) : udp6({ ...options, hopLimit: over.ttl })
       return sample(over, bytes, { protocol: PROTOCOL.udp, ports })
+    })
+
+/** Known types of chunks mostly: cookies and aborts often, since they are bundled. */
+export const sctpChunks = (): fc.Arbitrary<SctpChunkSpec[]> =>
+  fc.array(
+    fc.tuple(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.integer({ min: 0, max: 14 }) },
+        { weight: 2, arbitrary: fc.constantFrom(1, 6, 10, 11) },
+        { weight: 1, arbitrary: uint8() },
+      ),
+      fc.uint8Array({ maxLength: 20 }),
+    ),
+    { maxLength: 4 },
+  )
+
+const sctpOver = (over: Network): fc.Arbitrary<PacketSample> =>
+  fc
+    .record({ ports: fc.tuple(uint16(), uint16()), verificationTag: uint32(), chunks: sctpChunks() })
+    .map(({ ports, ...fields }) => {
+      const options = { ...endpoints(over, ports), ...fields }
+      const bytes = over.family === 4 ? sctp4(options) : sctp6({ ...options, hopLimit: over.ttl })
+      return sample(over, bytes, { protocol: PROTOCOL.sctp, ports })
     })
 
 /** Echoes, errors, and types that nobody knows; a quoted packet is any octets. */

@@ -162,8 +162,7 @@ describe.skipIf(obstacle !== null)('the daemon refuses to start, with one line a
     await lab?.destroy()
   })
 
-  // Processes of which none does anything to the host: several at a time.
-  it.concurrent.each([
+  it.each([
     ['without any privileges', [], 'CAP_NET_ADMIN and CAP_NET_RAW missing'],
     ['without CAP_NET_RAW', ['+net_admin'], 'CAP_NET_RAW missing'],
     ['without CAP_NET_ADMIN', ['+net_raw'], 'CAP_NET_ADMIN missing'],
@@ -172,9 +171,8 @@ describe.skipIf(obstacle !== null)('the daemon refuses to start, with one line a
     expect(await refusal(argv)).toBe(`uipvs: ${message}: run as root, or grant them to the process\n`)
   })
 
-  let files = 0
   const service = { protocol: 'tcp', address: '10.77.0.100', port: 80 }
-  it.concurrent.each([
+  it.each([
     ['that is not JSON', '{ "queueLength": }', /is not JSON: /],
     ['that is empty', '', /is not JSON: /],
     ['that is a list', '[]', /is refused: .*expected object, received array/i],
@@ -218,7 +216,7 @@ describe.skipIf(obstacle !== null)('the daemon refuses to start, with one line a
       /10\.78\.0\.1:80 is an address of this host/,
     ],
   ] as const)('given a configuration file %s', async (_title, content, message) => {
-    const path = join(lab.directory, `config-${++files}.json`)
+    const path = join(lab.directory, 'config.json')
     await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content))
     const line = await refusal(runArgv(join(lab.directory, 'refused.sock'), path))
     expect(line).toMatch(message)

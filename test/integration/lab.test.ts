@@ -119,7 +119,7 @@ describe.skipIf(obstacle !== null)('a laboratory', () => {
         const request = { address: VIP.routed[inner], port: 5354, text: 'wrapped', fromPort: 4445 }
         // Nobody balances here: the datagram is taken off the wire, and wrapped by hand on the director.
         const capture = await lab.capture('client', 'front', 'udp port 5354')
-        expect(await lab.udpRequest('client', { ...request, timeoutMs: 100 })).toBeNull()
+        expect(await lab.udpRequest('client', { ...request, timeoutMs: 800 })).toBeNull()
         const [datagram] = await capture.wait(() => true)
         const to = realServerAddresses('rs2').back[outer]
         const target = outer === 'v4' ? `IP4-SENDTO:${to}` : `IP6-SENDTO:[${to}]`

@@ -9,7 +9,14 @@ import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PACKAGE_ROOT } from '../test/support/lab/compile.ts'
 import { labObstacle } from '../test/support/lab/namespaces.ts'
-import { formatLibrary, type LibraryFigure, runLibrary } from './library.ts'
+import {
+  formatLibrary,
+  formatTable,
+  type LibraryFigure,
+  runLibrary,
+  runTable,
+  type TableFigures,
+} from './library.ts'
 import { formatQueue, type QueueFigure, runQueue } from './queue.ts'
 
 const PARTS = ['library', 'queue'] as const
@@ -17,6 +24,7 @@ const PARTS = ['library', 'queue'] as const
 /** What is written as JSON. */
 interface Results {
   readonly machine: ReturnType<typeof describeMachine>
+  table?: TableFigures
   library?: readonly LibraryFigure[]
   queue?: { readonly seconds: number; readonly rounds: number; readonly figures: readonly QueueFigure[] }
 }
@@ -39,6 +47,9 @@ async function main(): Promise<void> {
   console.log(`${machine.processors} × ${machine.processor}, Linux ${machine.kernel}, Node ${machine.node}\n`)
 
   if (isWanted('library')) {
+    const table = runTable()
+    results.table = table
+    console.log(`${formatTable(table)}\n`)
     const figures = runLibrary()
     results.library = figures
     console.log(`${formatLibrary(figures)}\n`)

@@ -47,3 +47,6 @@ try {
   process.stderr.write(`uipvs: ${isUsage ? error.message : ((error as Error).stack ?? String(error))}\n`)
   process.exitCode = isUsage ? USAGE_STATUS : 1
 }
+// Everything is undone by now, but drivers that are npm packages would keep the event loop alive for ever. Output is
+// written: on Linux, standard streams are synchronous.
+process.exit()

@@ -97,7 +97,7 @@ export class Director {
     this.#lookahead = new Lookahead(this.connections)
     this.#placement = new Placement(this)
     this.#defence = new Defence(this.knobs)
-    this.#related = new Related(this.connections, (protocol) => this.#protocolTable[protocol] !== undefined)
+    this.#related = new Related(this.connections, this.#protocolTable)
     this.#answers = new Answers(this.#packet, random)
     this.#transmission = new Transmission({
       packet: this.#packet,

@@ -6,6 +6,7 @@
 import { readU8 } from '../bytes/octets.ts'
 import type { ConnectionTable } from '../conn/connection-table.ts'
 import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import type { Protocol } from '../conn/protocol.ts'
 import { icmpChecksumIsValid, relateInbound, relateOutbound } from '../encode/icmp-related.ts'
 import { METHOD } from '../service/destination.ts'
 import { ICMP_HEADER_BYTES, ICMP_TYPE } from '../wire/icmp.ts'
@@ -34,11 +35,12 @@ export class Related {
   /** The packet quoted by the last error; turned around, as the packet of its connection would be that came now. */
   readonly quoted = new Packet()
   readonly #connections: ConnectionTable
-  readonly #isFollowed: (protocol: number) => boolean
+  readonly #protocols: readonly (Protocol | undefined)[]
 
-  constructor(connections: ConnectionTable, isFollowed: (protocol: number) => boolean) {
+  /** `protocols` by number. */
+  constructor(connections: ConnectionTable, protocols: readonly (Protocol | undefined)[]) {
     this.#connections = connections
-    this.#isFollowed = isFollowed
+    this.#protocols = protocols
   }
 
   /** The connection that an ICMP packet is about, or one of {@link RELATION}. */
@@ -47,11 +49,15 @@ export class Related {
     if (packet.isFragment) return RELATION.fragment
     const { quoted } = this
     const flaw = quoted.readQuoted(packet.bytes, packet.transportStart + ICMP_HEADER_BYTES, packet.end)
-    if (flaw !== null || !this.#isFollowed(quoted.protocol) || quoted.isLaterFragment) return RELATION.none
+    const protocol = flaw === null ? this.#protocols[quoted.protocol] : undefined
+    if (protocol === undefined || quoted.isLaterFragment) return RELATION.none
     quoted.turnAround()
     const record =
-      hook === 'inbound' ? this.#connections.findInbound(quoted) : this.#connections.findOutbound(quoted)
-    if (record === NONE) return RELATION.stranger
+      hook === 'inbound'
+        ? protocol.findInbound(this.#connections, quoted)
+        : protocol.findOutbound(this.#connections, quoted)
+    // What has no ports starts no connection, so there is no stranger to schedule.
+    if (record === NONE) return protocol.hasPorts ? RELATION.stranger : RELATION.none
     return icmpChecksumIsValid(packet) ? record : RELATION.badChecksum
   }
 

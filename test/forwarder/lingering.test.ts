@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { DestinationConfig } from '../../control/schema.ts'
-import type { Hop } from '../../forwarder/egress/egress.ts'
+import { type DestinationConfig, ServiceConfig } from '../../control/schema.ts'
 import { lingeringAfter, NOTHING_LINGERS } from '../../forwarder/lingering.ts'
-import { type Arrangement, type Registry, wantedState } from '../../forwarder/registry.ts'
+import {
+  type Arrangement,
+  type RegisteredDestination,
+  type Registry,
+  wantedState,
+} from '../../forwarder/registry.ts'
 import { parseServiceKey, type ServiceKey } from '../../lib/service/key.ts'
 
 const ID = 'tcp:10.0.0.1:80'
@@ -19,32 +23,23 @@ type Method = DestinationConfig['method']
 /** A registry of one service with real servers 192.168.1.N:80 by these methods; null for one without the service. */
 function registry(methods: Readonly<Record<number, Method>> | null): Registry {
   if (methods === null) return new Map()
-  const destinations = Object.entries(methods).map(([number, method]) => {
+  const destinations = new Map<string, RegisteredDestination>()
+  for (const [number, method] of Object.entries(methods)) {
     const address = `192.168.1.${number}`
     const config = { address, port: 80, method, weight: 1, upperThreshold: 0, lowerThreshold: 0 }
-    const hop: Hop = {
+    const hop = {
       slot: Number(number),
       destination: address,
       gateway: address,
       deviceIndex: 2,
       deviceName: 'eth0',
     }
-    return [
-      `${address}:80`,
-      { config, way: { sourceAddress: '192.168.1.254', mtuBytes: 1500, hop } },
-    ] as const
-  })
-  const config = {
-    protocol: 'tcp',
-    address: '10.0.0.1',
-    port: 80,
-    scheduler: 'rr',
-    schedulerFlags: [],
-  } as const
+    const way = { sourceAddress: '192.168.1.254', mtuBytes: 1500, hop }
+    destinations.set(`${address}:80`, { config, way })
+  }
   const key = parseServiceKey(ID) as ServiceKey
-  return new Map([
-    [ID, { key, config: { ...config, schedulerFlags: [] }, destinations: new Map(destinations) }],
-  ])
+  const config = ServiceConfig.parse({ protocol: 'tcp', address: '10.0.0.1', port: 80 })
+  return new Map([[ID, { key, config, destinations }]])
 }
 
 const named = (lingering: ReturnType<typeof lingeringAfter>): string[] =>

@@ -1,6 +1,6 @@
 /** ICMP errors that real kernels send about masqueraded connections: each reaches the other side, in its own words. */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { expectPacket } from '../support/expect-packet.ts'
 import { inject } from '../support/frames.ts'
 import { CLIENT, endpoint, realServerAddresses, VIP } from '../support/lab/addresses.ts'

@@ -3,6 +3,7 @@
 import { type Family, IpAddress, parseAddress } from '../bytes/address.ts'
 import { readU8 } from '../bytes/octets.ts'
 
+/** The letters that matter, as octets. */
 export const OCTET = {
   lineFeed: 0x0a,
   carriageReturn: 0x0d,
@@ -55,9 +56,7 @@ export class Text {
   /** Reads decimal digits; -1 where there are none, or they come to more than `max`. */
   number(max: number): number {
     let value = isDigit(this.next) ? 0 : -1
-    for (; isDigit(this.next); this.at++) {
-      if (value <= max) value = value * 10 + this.next - OCTET.zero
-    }
+    for (; isDigit(this.next); this.at++) value = value * 10 + this.next - OCTET.zero
     return value <= max ? value : -1
   }
 }

@@ -32,6 +32,7 @@ export interface FragmentOptions {
   readonly as?: { readonly repeatedBytes: number; readonly dataBytes: readonly number[] } | undefined
 }
 
+/** Takes the fragment `out[0, length)`, which is overwritten by the next. */
 export type EmitFragment = (out: Uint8Array, length: number) => void
 
 /**

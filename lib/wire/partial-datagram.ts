@@ -23,6 +23,7 @@ export interface Piece {
   readonly bytes: Uint8Array
 }
 
+/** Belongs to the `Reassembly` that made it. */
 export class PartialDatagram {
   readonly key: string
   readonly startedMs: number

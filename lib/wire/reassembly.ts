@@ -36,10 +36,11 @@ export interface ReassemblyOptions {
   readonly headroomBytes: number
   /** The most datagrams that may wait at once; the oldest goes for one more. */
   readonly datagramLimit?: number
-  /** The most memory that may wait at once, overhead included; Linux's `ipfrag_high_thresh` unless said. */
+  /** The most memory that may wait at once, overhead included; the oldest goes for more. */
   readonly memoryLimitBytes?: number
 }
 
+/** For options not given; memory as Linux's `ipfrag_high_thresh`. */
 export const DEFAULT_DATAGRAM_LIMIT = 1024
 export const DEFAULT_MEMORY_LIMIT_BYTES = 4 * 1024 * 1024
 

@@ -95,6 +95,22 @@ describe('findInRequest, passive modes', () => {
   })
 })
 
+describe('findInRequest', () => {
+  it('looks at nothing behind the end, even where it would complete a command', () => {
+    for (const command of [
+      'PASV\r\n',
+      'EPSV\r.',
+      'EPSV 1\r',
+      'EPRT |1|10.9.0.1|4000|',
+      'PORT 10,9,0,1,15,160\r',
+    ]) {
+      const bytes = octets(command)
+      expect(findInRequest(bytes, 0, bytes.length, CONTROL_4), command).not.toBeNull()
+      expect(findInRequest(bytes, 0, bytes.length - 1, CONTROL_4), command).toBeNull()
+    }
+  })
+})
+
 describe('findInRequest, active mode', () => {
   const DATA = '10.9.0.1 4000 > 10.0.0.1 20 > 192.168.1.1 2120'
   it.each([

@@ -45,6 +45,13 @@ describe('SequenceShift', () => {
     expect([1497, 1997, 2047].map((each) => shift.backward(each))).toEqual([1500, 2000, 2040])
   })
 
+  it('knows an acknowledgment of the first shift from one of the second, however long they are', () => {
+    const shift = shiftBy(100, 500)
+    shift.resize(1000, 50)
+    expect([600, 1000, 1001, 1100].map((each) => shift.forward(each))).toEqual([700, 1100, 1151, 1250])
+    expect([700, 1100, 1151, 1250].map((each) => shift.backward(each))).toEqual([600, 1000, 1001, 1100])
+  })
+
   it('does not count a repeated segment again, nor one from before', () => {
     const shift = shiftBy(-3)
     shift.resize(1000, -3)

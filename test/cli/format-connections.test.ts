@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatConnections, formatTimeouts } from '../../cli/format-connections.ts'
 import { NUMERIC, namedLabels } from '../../cli/names.ts'
+import type { Connection } from '../../control/index.ts'
 import { fakeNames } from '../support/fake-names.ts'
 
 const CONNECTIONS = [
@@ -45,11 +46,25 @@ describe('formatConnections', () => {
     )
   })
 
-  it('has headings for persistence engines where they are asked for', () => {
-    expect(formatConnections([], { engineColumns: true, labels: NUMERIC })).toBe(
+  it('shows persistence engines where they are asked for, in widths that are not those of the headings', () => {
+    const template = {
+      protocol: 'UDP',
+      client: '10.9.0.1:0',
+      virtual: '10.0.0.1:5060',
+      destination: '192.168.1.3:5060',
+      state: 'NONE',
+      expiresSeconds: 59,
+      engine: 'sip',
+      engineData: 'abc@1',
+    }
+    const connections = [template, CONNECTIONS[0] as Connection]
+    expect(formatConnections(connections, { engineColumns: true, labels: NUMERIC })).toBe(
       'IPVS connection entries\n' +
-        'pro expire state       source             virtual            destination        pe name          pe_data\n',
+        'pro expire state       source             virtual            destination        pe name          pe_data\n' +
+        'UDP 00:59  NONE        10.9.0.1:0         10.0.0.1:5060      192.168.1.3:5060 sip                abc@1\n' +
+        'TCP 00:59  SYN_RECV    10.9.0.1:3001      10.0.0.1:80        192.168.1.1:8080\n',
     )
+    expect(formatConnections([template], { engineColumns: false, labels: NUMERIC })).not.toContain('sip')
   })
 })
 

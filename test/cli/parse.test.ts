@@ -102,7 +102,14 @@ describe('parse', () => {
   it('defaults to wlc, gatewaying and weight 1', async () => {
     expect(await words('-A -t 10.0.0.1:80')).toMatchObject({
       command: 'add-service',
-      settings: { scheduler: 'wlc', schedulerFlags: [] },
+      settings: {
+        scheduler: 'wlc',
+        schedulerFlags: [],
+        persistentSeconds: null,
+        netmask: null,
+        engine: null,
+        onePacket: false,
+      },
     })
     expect(await words('-a -t 10.0.0.1:80 -r 10.0.0.2')).toMatchObject({
       command: 'add-server',
@@ -161,20 +168,29 @@ describe('parse', () => {
   })
 
   it('says in one line what is not supported, and only if the line is legal', async () => {
-    for (const [line, what] of [
-      ['-A -t 10.0.0.1:0 -p', 'persistent services (-p)'],
-      ['-A -t 10.0.0.1:80 -M 24', 'persistence netmasks (-M)'],
-      ['-E -u 10.0.0.1:80 -o', 'one-packet services (-o)'],
-      ['-E -f 1 --pe sip', 'persistence engines (--pe)'],
-      ['--start-daemon master --mcast-group ff02::1', 'sync daemons (--start-daemon)'],
-    ] as const) {
-      expect(await words(line)).toEqual({
-        text: `uipvsadm: ${what} are not supported by this version of uipvs`,
-        exitStatus: 255,
-        endsRestore: false,
-      })
-    }
-    expect(await words('-A -t 10.0.0.1:0 -p 0')).toMatchObject({ exitStatus: 2 })
+    expect(await words('--start-daemon master --mcast-group ff02::1')).toEqual({
+      text: 'uipvsadm: sync daemons (--start-daemon) are not supported by this version of uipvs',
+      exitStatus: 255,
+      endsRestore: false,
+    })
+    expect(await words('--start-daemon master --mcast-ttl 0')).toMatchObject({ exitStatus: 2 })
+  })
+
+  it.each([
+    ['-t 10.0.0.1:0 -p', { persistentSeconds: 360 }],
+    ['-t 10.0.0.1:80 -p 2678400', { persistentSeconds: 2_678_400 }],
+    ['-t 10.0.0.1:80 -p 10 -M 255.255.255.0', { persistentSeconds: 10, netmask: '255.255.255.0' }],
+    ['-t 10.0.0.1:80 -M 24', { persistentSeconds: null, netmask: '0.0.0.24' }],
+    ['-M 255.255.0.0 -t 10.0.0.1:80', { netmask: '255.255.0.0' }],
+    ['-t [fd00::1]:80 -M 64', { netmask: 64 }],
+    ['-M 255.255.0.0 -t [fd00::1]:80', { netmask: null }],
+    ['-f 1 -6 -M 64', { netmask: 64 }],
+    ['-f 1 -M 255.255.0.0 -6', { netmask: null }],
+    ['-u 10.0.0.1:5060 -p 60 --pe sip -o', { persistentSeconds: 60, engine: 'sip', onePacket: true }],
+    ['-f 1 --pe abcdefghijklmnopqrst', { engine: 'abcdefghijklmno' }],
+    ['-f 1 --pe=', { engine: null }],
+  ])('reads the persistence of -A %s', async (options, settings) => {
+    expect(await words(`-A ${options}`)).toMatchObject({ settings })
   })
 
   it.each([

@@ -63,7 +63,7 @@ describe('uipvsadm -R', () => {
   })
 
   it('goes on after a line that is not supported', async () => {
-    const { stderr, services } = await restore('-A -f 1 -p\n-A -f 2\n')
+    const { stderr, services } = await restore('--start-daemon master\n-A -f 2\n')
     expect(stderr).toMatch(/not supported/)
     expect(services).toEqual(['fwmark:2'])
   })

@@ -73,6 +73,7 @@ const CONNECTION = {
   expiresSeconds: 899,
 }
 const INFO = await new FakeControl().info()
+const KNOBS = await new FakeControl().knobs()
 const TIMEOUTS = { tcp: 900, tcpFin: 120, udp: 300 }
 
 describe('ControlClient', () => {
@@ -135,6 +136,13 @@ describe('ControlClient', () => {
       ask: (client) => client.setTimeouts(TIMEOUTS),
       body: TIMEOUTS,
       answer: TIMEOUTS,
+    },
+    { request: 'GET /v1/knobs', ask: (client) => client.knobs(), answer: KNOBS },
+    {
+      request: 'PUT /v1/knobs',
+      ask: (client) => client.setKnobs({ drop_entry: 3 }),
+      body: { drop_entry: 3 },
+      answer: KNOBS,
     },
     { request: 'GET /v1/info', ask: (client) => client.info(), answer: INFO },
   ]

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { DestinationConfig, DestinationSettings, TunnelSettings } from '../../control/index.ts'
+import {
+  DestinationConfig,
+  DestinationSettings,
+  KnobChanges,
+  ServiceSettings,
+  TunnelSettings,
+} from '../../control/index.ts'
+import { KNOBS } from '../../lib/director/knobs.ts'
 
 const IPIP = { type: 'ipip', port: 0, checksum: 'none' }
 
@@ -41,4 +48,54 @@ describe('the tunnel of a destination', () => {
       expect(flawsOf(DestinationSettings, { tunnel })).toHaveLength(1)
     },
   )
+})
+
+describe('the settings of a service', () => {
+  it('are ipvsadm’s defaults where nothing is said', () => {
+    expect(ServiceSettings.parse({})).toEqual({
+      scheduler: 'wlc',
+      schedulerFlags: [],
+      persistentSeconds: null,
+      netmask: null,
+      engine: null,
+      onePacket: false,
+    })
+  })
+
+  it.each([[1], [2_678_400]])('may remember a client for %d seconds', (persistentSeconds) => {
+    expect(ServiceSettings.parse({ persistentSeconds })).toMatchObject({ persistentSeconds })
+  })
+
+  it.each([[0], [2_678_401], [1.5], ['60']])('remember nobody for %j seconds', (persistentSeconds) => {
+    expect(flawsOf(ServiceSettings, { persistentSeconds })).toHaveLength(1)
+  })
+
+  it.each([['255.255.255.0'], ['0.0.0.24'], [1], [128]])('may have the netmask %j', (netmask) => {
+    expect(ServiceSettings.parse({ netmask })).toMatchObject({ netmask })
+  })
+
+  it.each([['24'], ['fd00::'], ['mask'], [0], [129], [1.5]])('never have the netmask %j', (netmask) => {
+    expect(flawsOf(ServiceSettings, { netmask })).toEqual([
+      `'${netmask}' is neither a mask like 255.255.255.0 nor a prefix length of 1 to 128`,
+    ])
+  })
+})
+
+describe('changes of knobs', () => {
+  it('may be none, or several', () => {
+    for (const changes of [{}, { drop_entry: 3, am_droprate: -1 }])
+      expect(KnobChanges.parse(changes)).toEqual(changes)
+  })
+
+  it.each([
+    [{ sloppy_tcp: 1, drop_entry: 4 }, 'drop_entry is a whole number from 0 to 3, not 4'],
+    [{ am_droprate: 0.5 }, 'am_droprate is a whole number from -2147483648 to 2147483647, not 0.5'],
+    [{ toString: 1 }, `there is no knob 'toString'; there are: ${Object.keys(KNOBS).join(' ')}`],
+  ])('are refused whole, by the first that is wrong: %j', (changes, flaw) => {
+    expect(flawsOf(KnobChanges, changes)).toEqual([flaw])
+  })
+
+  it('are numbers', () => {
+    expect(flawsOf(KnobChanges, { drop_entry: '3' })).toHaveLength(1)
+  })
 })

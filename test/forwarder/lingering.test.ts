@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type DestinationConfig, ServiceConfig } from '../../control/schema.ts'
+import { DestinationConfig, ServiceConfig } from '../../control/schema.ts'
 import { lingeringAfter, NOTHING_LINGERS } from '../../forwarder/lingering.ts'
 import {
   type Arrangement,
@@ -26,7 +26,7 @@ function registry(methods: Readonly<Record<number, Method>> | null): Registry {
   const destinations = new Map<string, RegisteredDestination>()
   for (const [number, method] of Object.entries(methods)) {
     const address = `192.168.1.${number}`
-    const config = { address, port: 80, method, weight: 1, upperThreshold: 0, lowerThreshold: 0 }
+    const config = DestinationConfig.parse({ address, port: 80, method })
     const hop = {
       slot: Number(number),
       destination: address,

@@ -12,6 +12,8 @@ import {
   DestinationSettings,
   endpointOf,
   type Info,
+  KnobChanges,
+  type Knobs,
   keyOf,
   Service,
   ServiceConfig,
@@ -19,6 +21,7 @@ import {
   Timeouts,
 } from '../../control/index.ts'
 import { type IpAddress, parseAddress } from '../../lib/bytes/address.ts'
+import { defaultKnobs } from '../../lib/director/knobs.ts'
 import {
   type DestinationKey,
   formatEndpoint,
@@ -73,6 +76,7 @@ export class FakeControl implements Control {
   readonly #services = new Map<string, Service>()
   #connections: Connection[] = []
   #timeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 }
+  readonly #knobs: Knobs = defaultKnobs()
 
   constructor(interfaces: readonly string[] = []) {
     this.#interfaces = interfaces
@@ -100,7 +104,7 @@ export class FakeControl implements Control {
     const config = ServiceConfig.parse(input)
     const id = formatServiceKey(keyOf(config))
     if (this.#services.has(id)) refuse('service-exists', `${id} exists`)
-    checkScheduler(config.scheduler)
+    checkService(keyOf(config), config)
     const service = Service.parse({ ...config, id, destinations: [], counters: NO_COUNTERS, rates: NO_RATES })
     this.#services.set(id, service)
     return structuredClone(service)
@@ -109,7 +113,7 @@ export class FakeControl implements Control {
   async editService(key: ServiceKey, input: Parameters<Control['editService']>[1]): Promise<Service> {
     const settings = ServiceSettings.parse(input)
     const service = this.#find(key)
-    checkScheduler(settings.scheduler)
+    checkService(key, settings)
     return structuredClone(Object.assign(service, settings))
   }
 
@@ -189,6 +193,15 @@ export class FakeControl implements Control {
     return this.timeouts()
   }
 
+  async knobs(): Promise<Knobs> {
+    return { ...this.#knobs }
+  }
+
+  async setKnobs(changes: KnobChanges): Promise<Knobs> {
+    Object.assign(this.#knobs, KnobChanges.parse(changes))
+    return this.knobs()
+  }
+
   async info(): Promise<Info> {
     return {
       version: '0.0.0',
@@ -233,8 +246,12 @@ function isBroadcast(word: number, subnet: string): boolean {
   return (network.w0 | hostMask) >>> 0 === word
 }
 
-function checkScheduler(name: string): void {
-  if (!SCHEDULERS.has(name)) refuse('scheduler-not-found', `no scheduler '${name}'`)
+function checkService(key: ServiceKey, { scheduler, engine, netmask }: ServiceSettings): void {
+  if (!SCHEDULERS.has(scheduler)) refuse('scheduler-not-found', `no scheduler '${scheduler}'`)
+  if (engine !== null && engine !== 'sip') refuse('engine-not-found', `no engine '${engine}'`)
+  // A prefix length out of range has not passed the schema.
+  if (netmask !== null && typeof netmask !== (serviceFamily(key) === 6 ? 'number' : 'string'))
+    refuse('invalid-value', `netmask ${netmask} is not of the service's family`)
 }
 
 function checkDestination(key: ServiceKey, { address }: DestinationKey, settings: DestinationSettings): void {

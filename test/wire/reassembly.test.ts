@@ -113,6 +113,15 @@ describe('Reassembly', () => {
     expect(addAll(reassembly, [second!])).toEqual(WHOLE_4)
   })
 
+  it('counts the header that it keeps', () => {
+    const [with_, without] = [piece(0, 8, true), piece(8, 8, true)].map((bytes) => {
+      const reassembly = newReassembly()
+      addAll(reassembly, [bytes])
+      return reassembly.heldBytes
+    })
+    expect(with_! - without!).toBe(20)
+  })
+
   it('leaves headroom, and tells how the packet was cut', () => {
     const reassembly = newReassembly()
     const [first, second, third] = fragment6(WHOLE_6, 48)
@@ -188,6 +197,23 @@ describe('Reassembly', () => {
     for (const { fragments } of others) addAll(reassembly, fragments.slice(0, 1))
     expect(reassembly.size).toBe(others.length)
     for (const { whole, fragments } of others) expect(addAll(reassembly, fragments.slice(1))).toEqual(whole)
+  })
+
+  it('keeps datagrams apart whose addresses or identification differ in one bit, any of them', () => {
+    const reassembly = newReassembly()
+    const addresses = {
+      4: [...Array(8).keys()].map((at) => 12 + at),
+      6: [...Array(32).keys()].map((at) => 8 + at),
+    }
+    const fields = [
+      ...[...addresses[4], 4, 5].map((at) => ({ bytes: piece(8, 8, true), at })),
+      ...[...addresses[6], 44, 45, 46, 47].map((at) => ({ bytes: piece6(8, 8, true), at })),
+    ]
+    for (const { bytes, at } of fields) {
+      bytes[at]! ^= 0x10
+      addAll(reassembly, [bytes])
+    }
+    expect(reassembly).toMatchObject({ size: fields.length, counts: noCounts })
   })
 
   it('copies what it keeps: the octets of a fragment may be overwritten', () => {
@@ -349,6 +375,18 @@ describe('Reassembly, bounded', () => {
     ).toBeNull()
     expect(reassembly).toMatchObject({ size: 3, counts: { ...noCounts, evicted: 2 } })
     for (const id of [3, 4]) expect(addAll(reassembly, [cut(id)[1]!], 6)).not.toBeNull()
+  })
+
+  it('gives up the IPv4 datagram where that is the older one', () => {
+    const reassembly = newReassembly({ datagramLimit: 2 })
+    const [first4, second4] = fragment4(WHOLE_4, 64)
+    const [first6, second6] = fragment6(WHOLE_6, 64)
+    addAll(reassembly, [first4!], 1)
+    addAll(reassembly, [first6!], 2)
+    addAll(reassembly, [piece(8, 8, true)], 3)
+    expect(addAll(reassembly, [second6!], 4)).toEqual(WHOLE_6)
+    expect(addAll(reassembly, [second4!], 5)).toBeNull()
+    expect(reassembly.counts.evicted).toBe(1)
   })
 
   it('gives up the oldest for memory, and never holds more', () => {

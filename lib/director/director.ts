@@ -26,7 +26,7 @@ import { startTickOf } from '../conn/ticks.ts'
 import { rewriteOutbound } from '../encode/nat.ts'
 import { ENGINES } from '../persistence/index.ts'
 import { SCHEDULERS } from '../sched/index.ts'
-import { Counters, ESTIMATION_PERIOD_MS } from '../service/counters.ts'
+import { Counters } from '../service/counters.ts'
 import { type Destination, METHOD } from '../service/destination.ts'
 import type { SchedulerFactory } from '../service/scheduler.ts'
 import { ServiceTable } from '../service/service-table.ts'
@@ -35,6 +35,7 @@ import { Packet } from '../wire/packet.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
 import { Answers } from './answers.ts'
 import { Defence } from './defence.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { defaultKnobs, type Knobs } from './knobs.ts'
 import { Placement, UNPLACED } from './placement.ts'
 import type { ReasonCounters } from './reasons.ts'
@@ -77,16 +78,10 @@ export class Director {
   readonly #placement: Placement
   readonly #related: Related
   readonly #defence: Defence
-  readonly #random: () => number
-  readonly #availablePages: () => number
-  /** Where the next piece of the search for orphans begins. */
-  #orphanCursor = 1
-  #nextEstimationMs: number
+  readonly #housekeeping: Housekeeping
 
   constructor(options: DirectorOptions) {
     const { nowMs, random, connectionLimit, schedulers, kernelForwards, availablePages } = options
-    this.#random = random
-    this.#availablePages = availablePages ?? (() => Number.POSITIVE_INFINITY)
     this.services = new ServiceTable({
       schedulers: schedulers ?? SCHEDULERS,
       engines: Object.keys(ENGINES),
@@ -106,7 +101,17 @@ export class Director {
       knobs: this.knobs,
       kernelForwards: kernelForwards ?? { masquerading: false, gatewaying: false },
     })
-    this.#nextEstimationMs = nowMs + ESTIMATION_PERIOD_MS
+    this.#housekeeping = new Housekeeping({
+      services: this.services,
+      connections: this.connections,
+      totals: this.totals,
+      knobs: this.knobs,
+      defence: this.#defence,
+      protocols: this.#protocolTable,
+      random,
+      availablePages: availablePages ?? (() => Number.POSITIVE_INFINITY),
+      nowMs,
+    })
   }
 
   /** Packets that went nowhere, by reason. */
@@ -153,44 +158,7 @@ export class Director {
    * looks at no more than `budget` connections a call and says false when more are due.
    */
   passTime(nowMs: number, budget = 4096): boolean {
-    if (nowMs >= this.#nextEstimationMs) {
-      // After a stall the missed periods are left out: a snapshot taken twice at once would halve the rates.
-      const missed = Math.floor((nowMs - this.#nextEstimationMs) / ESTIMATION_PERIOD_MS)
-      this.#nextEstimationMs += (missed + 1) * ESTIMATION_PERIOD_MS
-      if (this.knobs.run_estimation !== 0) this.#estimate()
-      this.services.sweepTrash(nowMs)
-      for (const { scheduler } of this.services) scheduler?.passTime?.(nowMs)
-    }
-    this.#defence.passTime(nowMs, this.#availablePages(), this.connections.buckets)
-    this.#defence.dropEntries(this.connections, {
-      budget,
-      nowMs,
-      random: this.#random,
-      protocol: (number) => this.#protocolTable[number],
-      isOnePacket: this.#isOnePacketTemplate,
-      onRemoved: this.#unbind,
-    })
-    if (this.knobs.expire_nodest_conn !== 0) this.#sweepOrphans(budget)
-    return this.connections.expire(nowMs, budget, this.#unbind)
-  }
-
-  /** Whether the template's service schedules each datagram on its own. */
-  readonly #isOnePacketTemplate = (template: number): boolean => {
-    const id = this.connections.words[template * RECORD_WORDS + WORD.destinationId]!
-    return this.services.destination(id).service.settings.onePacket === true
-  }
-
-  /** With `expire_nodest_conn`, connections to removed destinations end; the table is gone through piece by piece. */
-  #sweepOrphans(budget: number): void {
-    if (!this.services.hasOrphans) return
-    const { connections } = this
-    for (const record of connections.recordsFrom(this.#orphanCursor, budget)) {
-      const base = record * RECORD_WORDS
-      const destination = this.services.destination(connections.words[base + WORD.destinationId]!)
-      const isOrphan = !destination.isAvailable && connections.words[base + WORD.controlled] === 0
-      if (isOrphan) connections.remove(record, this.#unbind)
-    }
-    this.#orphanCursor = connections.cursorAfter(this.#orphanCursor, budget)
+    return this.#housekeeping.passTime(nowMs, budget)
   }
 
   get timeouts(): Timeouts {
@@ -247,7 +215,8 @@ export class Director {
     if ((words[base + WORD.flags]! & FLAG.noClientPort) !== 0)
       connections.setClientPort(record, packet.sourcePort)
     const verdict = this.#transmission.transmit(base, destination, arrival)
-    if ((words[base + WORD.flags]! & FLAG.onePacket) !== 0) connections.endOnePacket(record, this.#unbind)
+    if ((words[base + WORD.flags]! & FLAG.onePacket) !== 0)
+      connections.endOnePacket(record, this.#housekeeping.unbind)
     else connections.prolong(record, startTickOf(arrival.nowMs))
     return verdict
   }
@@ -385,14 +354,6 @@ export class Director {
     destination.moveActivity(isActive)
   }
 
-  readonly #unbind = (record: number): void => {
-    const { words } = this.connections
-    const base = record * RECORD_WORDS
-    const flags = words[base + WORD.flags]!
-    const destination = this.services.destination(words[base + WORD.destinationId]!)
-    destination.unbind((flags & FLAG.template) !== 0, (flags & FLAG.inactive) !== 0)
-  }
-
   #countIn(destination: Destination, bytes: number): void {
     destination.counters.countIn(bytes)
     destination.service.counters.countIn(bytes)
@@ -403,14 +364,6 @@ export class Director {
     destination.counters.countOut(bytes)
     destination.service.counters.countOut(bytes)
     this.totals.countOut(bytes)
-  }
-
-  #estimate(): void {
-    this.totals.estimate()
-    for (const service of this.services) {
-      service.counters.estimate()
-      for (const destination of service.pool) destination.counters.estimate()
-    }
   }
 }
 

@@ -5,18 +5,23 @@ import { parseEndpoint, type Transport } from '../lib/service/key.ts'
 import { endpointLabel } from './format-name.ts'
 import type { Labels } from './names.ts'
 
-/** The connections in the order given. `engineColumns` adds the headings of persistence engines' data. */
+/** The connections in the order given. `engineColumns` adds persistence engines and their data, and their headings. */
 export function formatConnections(
   connections: readonly Connection[],
   { engineColumns, labels }: { readonly engineColumns: boolean; readonly labels: Labels },
 ): string {
   const lines = ['IPVS connection entries', engineColumns ? ENGINE_HEADER : HEADER]
-  for (const { protocol, client, virtual, destination, state, expiresSeconds } of connections) {
+  for (const connection of connections) {
+    const { protocol, client, virtual, destination, state, expiresSeconds, engine, engineData } = connection
     const transport = TRANSPORTS[protocol] ?? null
     const [from, to, server] = [client, virtual, destination].map((text) => labelOf(text, transport, labels))
     lines.push(
       `${protocol.padEnd(3)} ${minutes(expiresSeconds).padEnd(6)} ${state.padEnd(11)} ` +
-        `${from?.padEnd(18)} ${to?.padEnd(18)} ${server}`,
+        `${from?.padEnd(18)} ${to?.padEnd(18)} ` +
+        (engineColumns && engine !== undefined
+          ? // The widths are ipvsadm's, and not those of its headings.
+            `${server?.padEnd(16)} ${engine.padEnd(18)} ${engineData}`
+          : server),
     )
   }
   return `${lines.join('\n')}\n`

@@ -3,6 +3,7 @@
 import { endpointOf, keyOf, type Service } from '../control/index.ts'
 import type { ServiceKey } from '../lib/service/key.ts'
 import { endpointLabel, transportOf } from './format-name.ts'
+import { persistenceOptions } from './format-persistence.ts'
 import { tunnelOptions } from './format-tunnel.ts'
 import type { Labels } from './names.ts'
 import { formatSchedulerFlags } from './sched-flags.ts'
@@ -32,5 +33,8 @@ const optionOf = (key: ServiceKey, labels: Labels): string =>
     ? `-f ${key.fwmark}${key.family === 6 ? ' -6' : ''}`
     : `${TRANSPORT_OPTIONS[key.transport]} ${endpointLabel(key, key.transport, labels)}`
 
-const settingsOf = ({ scheduler, schedulerFlags }: Service): string =>
-  ` -s ${scheduler}${schedulerFlags.length === 0 ? '' : ` -b ${formatSchedulerFlags(schedulerFlags, scheduler)}`}`
+function settingsOf(service: Service): string {
+  const { scheduler, schedulerFlags } = service
+  const flags = schedulerFlags.length === 0 ? '' : ` -b ${formatSchedulerFlags(schedulerFlags, scheduler)}`
+  return ` -s ${scheduler}${persistenceOptions(service)}${flags}`
+}

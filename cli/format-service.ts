@@ -11,6 +11,7 @@ import {
 } from '../control/index.ts'
 import { serverLabel, serviceLabel, transportOf } from './format-name.ts'
 import { exactNumber, shortNumber } from './format-number.ts'
+import { formatPersistence } from './format-persistence.ts'
 import { tunnelInfo } from './format-tunnel.ts'
 import type { Labels } from './names.ts'
 import type { Table } from './request.ts'
@@ -62,10 +63,11 @@ const left = (value: string | number, width: number): string => String(value).pa
 const columns = (...cells: readonly (readonly [value: string | number, width: number])[]): string =>
   cells.map(([value, width]) => ` ${left(value, width)}`).join('')
 
-const schedulerOf = ({ scheduler, schedulerFlags }: Service): string =>
-  schedulerFlags.length === 0
-    ? ` ${scheduler}`
-    : ` ${scheduler} (${formatSchedulerFlags(schedulerFlags, scheduler)})`
+const schedulingOf = (service: Service): string => {
+  const { scheduler, schedulerFlags } = service
+  const flags = schedulerFlags.length === 0 ? '' : ` (${formatSchedulerFlags(schedulerFlags, scheduler)})`
+  return ` ${scheduler}${flags}${formatPersistence(service)}`
+}
 
 const METHOD_NAMES = { masquerading: 'Masq', gatewaying: 'Route', ipip: 'Tunnel' } as const
 
@@ -98,7 +100,7 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
       'Prot LocalAddress:Port Scheduler Flags\n' +
       '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn',
     nameWidth: 0,
-    service: schedulerOf,
+    service: schedulingOf,
     server: (server) =>
       columns([METHOD_NAMES[server.method], 7], [server.weight, 6], ...connectionsOf(server)),
   },
@@ -125,7 +127,7 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
     header:
       'Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  -> RemoteAddress:Port',
     nameWidth: 0,
-    service: schedulerOf,
+    service: schedulingOf,
     server: (server) =>
       columns([server.upperThreshold, 10], [server.lowerThreshold, 10], ...connectionsOf(server)),
   },
@@ -133,7 +135,7 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
     header:
       'Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  -> RemoteAddress:Port',
     nameWidth: 0,
-    service: schedulerOf,
+    service: schedulingOf,
     server: (server) =>
       columns([server.weight, 9], [server.persistentConnections, 11], ...connectionsOf(server)),
   },
@@ -142,7 +144,7 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
       'Prot LocalAddress:Port Scheduler Flags\n' +
       '  -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn',
     nameWidth: 0,
-    service: schedulerOf,
+    service: schedulingOf,
     server: (server) =>
       columns(
         [METHOD_NAMES[server.method], 7],

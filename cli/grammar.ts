@@ -198,7 +198,6 @@ export const OPTIONS = [
         help: 'a client stays with its real server; 360 unless given',
       },
     ],
-    unsupported: 'persistent services (-p)',
   },
   {
     name: 'netmask',
@@ -206,7 +205,6 @@ export const OPTIONS = [
     spellings: [
       { short: 'M', long: 'netmask', argument: 'mask', help: 'clients alike under this mask stay together' },
     ],
-    unsupported: 'persistence netmasks (-M)',
   },
   {
     name: 'real-server',
@@ -309,13 +307,11 @@ export const OPTIONS = [
     name: 'ops',
     takes: ANY_SERVICE,
     spellings: [{ short: 'o', long: 'ops', help: 'every UDP packet is scheduled anew' }],
-    unsupported: 'one-packet services (-o)',
   },
   {
     name: 'pe',
     takes: ANY_SERVICE,
     spellings: [{ long: 'pe', argument: 'engine', help: 'persistence by what the packets say' }],
-    unsupported: 'persistence engines (--pe)',
   },
   {
     name: 'sched-flags',

@@ -1,6 +1,6 @@
 /** What each option's argument must be, and what it sets: one reader for every spelling in grammar.ts. */
 
-import type { DestinationSettings } from '../control/index.ts'
+import type { DestinationSettings, ServiceSettings } from '../control/index.ts'
 import { type DestinationKey, type ServiceKey, serviceFamily, type Transport } from '../lib/service/key.ts'
 import { parseEndpointText, parseHost } from './address.ts'
 import { type LongOption, TUNNEL_TYPES, type TunnelType } from './grammar.ts'
@@ -16,6 +16,9 @@ export interface Draft {
   scheduler: string
   /** As given: what it may hold depends on the scheduler, which may come later on the line. */
   schedulerFlags: string
+  persistentSeconds: number | null
+  netmask: ServiceSettings['netmask']
+  engine: string | null
   method: DestinationSettings['method']
   weight: number
   upperThreshold: number
@@ -28,6 +31,9 @@ export const newDraft = (): Draft => ({
   server: null,
   scheduler: '',
   schedulerFlags: '',
+  persistentSeconds: null,
+  netmask: null,
+  engine: null,
   method: 'gatewaying',
   weight: 1,
   upperThreshold: 0,
@@ -43,6 +49,8 @@ type Reader = (
 ) => Refusal | null | Promise<Refusal | null>
 
 const MAX_INT = 2_147_483_647
+const DEFAULT_PERSISTENT_SECONDS = 360
+const ENGINE_NAME_MAX_CHARS = 15
 
 /** An option that says all by being there; the caller notes its name. */
 const flag: Reader = () => null
@@ -53,6 +61,7 @@ const service =
     const endpoint = await parseEndpointText(argument ?? '', transport, names)
     if (endpoint === null) return usageError('illegal virtual server address[:port] specified')
     draft.service = { kind: 'address', transport, address: endpoint.address, port: endpoint.port ?? 0 }
+    if (endpoint.address.family === 6) draft.netmask = null // as in ipvsadm: a mask given before was IPv4's
     return null
   }
 
@@ -106,22 +115,27 @@ export const READERS: Readonly<Record<LongOption, Reader>> = {
     // The second newline is ipvsadm's.
     if (draft.service?.kind !== 'fwmark') return usageError('-6 used before -f\n')
     draft.service = { ...draft.service, family: 6 }
+    draft.netmask = null
     return null
   },
   scheduler: (draft, argument) => {
     draft.scheduler = (argument ?? '').slice(0, 15)
     return null
   },
-  persistent: (_draft, argument) =>
-    argument === null || parseTimeout(argument, 1) !== null
-      ? null
-      : usageError(`invalid timeout value \`${argument}' specified`),
-  netmask: async ({ service }, argument, names) => {
-    if (service !== null && serviceFamily(service) === 6)
-      return parsePrefixLength(argument ?? '') === null ? usageError('illegal ipv6 netmask specified') : null
-    return (await parseHost(argument ?? '', names)) === null
-      ? usageError('illegal virtual server persistent mask specified')
-      : null
+  persistent: (draft, argument) => {
+    const seconds = argument === null ? DEFAULT_PERSISTENT_SECONDS : parseTimeout(argument, 1)
+    if (seconds === null) return usageError(`invalid timeout value \`${argument}' specified`)
+    draft.persistentSeconds = seconds
+    return null
+  },
+  netmask: async (draft, argument, names) => {
+    const text = argument ?? ''
+    if (draft.service !== null && serviceFamily(draft.service) === 6) {
+      draft.netmask = parsePrefixLength(text)
+      return draft.netmask === null ? usageError('illegal ipv6 netmask specified') : null
+    }
+    draft.netmask = (await parseHost(text, names))?.toString() ?? null
+    return draft.netmask === null ? usageError('illegal virtual server persistent mask specified') : null
   },
   'real-server': server,
   gatewaying: method('gatewaying'),
@@ -148,7 +162,10 @@ export const READERS: Readonly<Record<LongOption, Reader>> = {
   syncid: number(0, 255, 'illegal syncid specified'),
   exact: flag,
   ops: flag,
-  pe: flag,
+  pe: (draft, argument) => {
+    draft.engine = (argument ?? '').slice(0, ENGINE_NAME_MAX_CHARS) || null
+    return null
+  },
   'sched-flags': (draft, argument) => {
     draft.schedulerFlags = argument ?? ''
     return null

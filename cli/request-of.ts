@@ -30,7 +30,14 @@ export function requestOf(line: CommandLine): Request {
       return {
         command,
         service,
-        settings: { scheduler: draft.scheduler || DEFAULT_SCHEDULER, schedulerFlags },
+        settings: {
+          scheduler: draft.scheduler || DEFAULT_SCHEDULER,
+          schedulerFlags,
+          persistentSeconds: draft.persistentSeconds,
+          netmask: draft.netmask,
+          engine: draft.engine,
+          onePacket: options.has('ops'),
+        },
       }
     case 'delete-service':
       return { command, service }

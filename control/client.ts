@@ -13,6 +13,8 @@ import {
   type DestinationSettings,
   ErrorBody,
   Info,
+  type KnobChanges,
+  Knobs,
   Service,
   type ServiceConfig,
   type ServiceSettings,
@@ -105,6 +107,14 @@ export class ControlClient implements Control {
 
   setTimeouts(timeouts: Timeouts): Promise<Timeouts> {
     return this.#ask('PUT', 'timeouts', Timeouts, timeouts)
+  }
+
+  knobs(): Promise<Knobs> {
+    return this.#ask('GET', 'knobs', Knobs)
+  }
+
+  setKnobs(changes: KnobChanges): Promise<Knobs> {
+    return this.#ask('PUT', 'knobs', Knobs, changes)
   }
 
   info(): Promise<Info> {

@@ -8,6 +8,8 @@ import type {
   DestinationConfig,
   DestinationSettings,
   Info,
+  KnobChanges,
+  Knobs,
   Service,
   ServiceConfig,
   ServiceSettings,
@@ -41,6 +43,9 @@ export interface Control {
   timeouts(): Promise<Timeouts>
   /** Seconds; 0 leaves a value as it is. Answers with the values now in force. */
   setTimeouts(timeouts: Timeouts): Promise<Timeouts>
+  knobs(): Promise<Knobs>
+  /** All of them or none. Answers with every value now in force. */
+  setKnobs(changes: KnobChanges): Promise<Knobs>
   info(): Promise<Info>
 }
 

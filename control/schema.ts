@@ -17,6 +17,8 @@
  * | `POST /v1/zero`                              |                   | 204 (all counters)      |
  * | `GET /v1/connections`                        |                   | `{ connections: Connection[] }` |
  * | `GET /v1/timeouts`, `PUT /v1/timeouts`       | `Timeouts`        | `Timeouts`              |
+ * | `GET /v1/knobs`                              |                   | `Knobs`                 |
+ * | `PUT /v1/knobs`                              | `KnobChanges`     | `Knobs` (all changed, or none) |
  * | `GET /v1/info`                               |                   | `Info`                  |
  *
  * `{id}` is `tcp:10.0.0.1:80`, `udp:[fd00::1]:53`, `fwmark:5` or `fwmark:5:ipv6`; `{endpoint}` is `192.168.1.1:80`
@@ -25,6 +27,7 @@
 
 import * as z from 'zod'
 import { parseAddress } from '../lib/bytes/address.ts'
+import { KNOBS, type KnobName, knobFlaw, type Knobs as LibKnobs } from '../lib/director/knobs.ts'
 
 export const API_VERSION = 'v1'
 export const DEFAULT_SOCKET_PATH = '/run/uipvs/control.sock'
@@ -38,10 +41,27 @@ const counter = z.number().min(0)
 
 export const forwardingMethods = ['masquerading', 'gatewaying', 'ipip'] as const
 
+/** 31 days, in seconds: the longest that ipvsadm lets a client be remembered. */
+const PERSISTENT_MAX_SECONDS = 2_678_400
+
+/** Which clients are one to persistence: an IPv4 mask as dotted quad, or the bits of an IPv6 prefix. */
+const netmask = z.union([z.string(), z.number()]).refine(isNetmask, {
+  error: ({ input }) =>
+    `'${String(input)}' is neither a mask like 255.255.255.0 nor a prefix length of 1 to 128`,
+})
+
 /** What an edit replaces as a whole: whatever is left out returns to its default, as with `ipvsadm -E`. */
 export const ServiceSettings = z.strictObject({
   scheduler: z.string().max(15).default('wlc'),
   schedulerFlags: z.array(z.enum(['flag-1', 'flag-2', 'flag-3'])).default([]),
+  /** How long a client stays with its real server after its last new connection; null: it does not. */
+  persistentSeconds: z.int().min(1).max(PERSISTENT_MAX_SECONDS).nullable().default(null),
+  /** Null tells every client apart. Counts with persistence only, as does the engine. */
+  netmask: netmask.nullable().default(null),
+  /** The persistence engine, which tells clients apart by what their packets say too. */
+  engine: z.string().min(1).max(15).nullable().default(null),
+  /** Every datagram is scheduled by itself; UDP only. */
+  onePacket: z.boolean().default(false),
 })
 export type ServiceSettings = z.infer<typeof ServiceSettings>
 
@@ -148,12 +168,27 @@ export const Connection = z.object({
   state: z.string(),
   /** Whole seconds left, rounded down. */
   expiresSeconds: z.number(),
+  /** A template made by a persistence engine: the engine, and what it knows the client by. */
+  engine: z.string().optional(),
+  engineData: z.string().optional(),
 })
 export type Connection = z.infer<typeof Connection>
 
 /** Seconds; 0 in a request leaves a value as it is. */
 export const Timeouts = z.strictObject({ tcp: int31, tcpFin: int31, udp: int31 })
 export type Timeouts = z.infer<typeof Timeouts>
+
+/** Every setting of IPVS's that there is, by the kernel's name under `net.ipv4.vs`. */
+export const Knobs = z.record(z.string(), z.number())
+export type Knobs = z.infer<typeof Knobs>
+
+/** Those to change; the others stay as they are. */
+export const KnobChanges: z.ZodType<Partial<LibKnobs>> = z
+  .record(z.string(), z.number())
+  .refine((changes) => changesFlaw(changes) === null, {
+    error: ({ input }) => changesFlaw(input as Knobs) ?? undefined,
+  })
+export type KnobChanges = Partial<LibKnobs>
 
 export const Info = z.object({
   /** The version of uipvs, and the IPVS version whose tools' output it prints. */
@@ -187,3 +222,19 @@ export const ErrorBody = z.object({
   error: z.object({ code: z.string(), errno: z.string(), message: z.string() }),
 })
 export type ErrorBody = z.infer<typeof ErrorBody>
+
+function isNetmask(value: string | number): boolean {
+  if (typeof value === 'string') return parseAddress(value)?.family === 4
+  return Number.isInteger(value) && value >= 1 && value <= 128
+}
+
+/** What is wrong with the first faulty change, naming it and what it may be; null when all are in order. */
+function changesFlaw(changes: Knobs): string | null {
+  for (const [name, value] of Object.entries(changes)) {
+    if (!Object.hasOwn(KNOBS, name))
+      return `there is no knob '${name}'; there are: ${Object.keys(KNOBS).join(' ')}`
+    const flaw = knobFlaw(name as KnobName, value)
+    if (flaw !== null) return flaw
+  }
+  return null
+}

@@ -14,6 +14,8 @@ import type {
   DestinationConfig,
   DestinationSettings,
   Info,
+  KnobChanges,
+  Knobs,
   Service,
   ServiceConfig,
   ServiceSettings,
@@ -35,6 +37,7 @@ import {
   type Registry,
   replaced,
   serviceId,
+  serviceSettings,
   wantedState,
 } from './registry.ts'
 import type { Ways } from './ways.ts'
@@ -93,7 +96,7 @@ export class Administration {
     for (const { destinations, ...config } of services) {
       const service = serviceId(config)
       const registered = new Map<string, RegisteredDestination>()
-      await ask({ kind: 'add-service', service, settings: settingsOf(config) })
+      await ask({ kind: 'add-service', service, settings: serviceSettings(config) })
       for (const settings of destinations) {
         const endpoint = endpointId(settings)
         const way = this.#wayTo(settings)
@@ -108,7 +111,7 @@ export class Administration {
 
   async addService(config: ServiceConfig): Promise<Service> {
     const service = serviceId(config)
-    await this.#change({ kind: 'add-service', service, settings: settingsOf(config) }, (registry) =>
+    await this.#change({ kind: 'add-service', service, settings: serviceSettings(config) }, (registry) =>
       replaced(registry, service, { key: keyOf(config), config, destinations: new Map() }),
     )
     return await this.service(keyOf(config))
@@ -210,6 +213,14 @@ export class Administration {
       throw refusalError(refuse('invalid-value', message))
     }
     return unrefused(await this.#parts.dataplane.ask({ kind: 'set-timeouts', timeouts }))
+  }
+
+  async knobs(): Promise<Knobs> {
+    return unrefused(await this.#parts.dataplane.ask({ kind: 'knobs' }))
+  }
+
+  async setKnobs(changes: KnobChanges): Promise<Knobs> {
+    return unrefused(await this.#parts.dataplane.ask({ kind: 'set-knobs', changes }))
   }
 
   async info(): Promise<Info> {
@@ -330,8 +341,3 @@ function withDestination(
 
 /** The version whose behaviour and output are followed. */
 const IPVS_VERSION = '1.2.1'
-
-const settingsOf = ({ scheduler, schedulerFlags }: ServiceConfig): ServiceSettings => ({
-  scheduler,
-  schedulerFlags,
-})

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import * as z from 'zod'
-import { DestinationConfig, ServiceConfig, Timeouts } from '../control/schema.ts'
+import { DestinationConfig, KnobChanges, ServiceConfig, Timeouts } from '../control/schema.ts'
 import { DEFAULT_CONNECTION_LIMIT } from '../lib/director/director.ts'
 
 const withDestinations = { destinations: z.array(DestinationConfig).default([]) }
@@ -25,6 +25,7 @@ export const DaemonConfig = z.strictObject({
   connectionLimit: z.int().min(1024).max(16_777_215).default(DEFAULT_CONNECTION_LIMIT),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   timeouts: Timeouts.default({ tcp: 0, tcpFin: 0, udp: 0 }),
+  knobs: KnobChanges.default({}),
   services: z
     .array(
       z.union([

@@ -160,11 +160,12 @@ function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): Arrangem
 
 async function load(
   administration: Administration,
-  { timeouts, services }: DaemonConfig,
+  { timeouts, knobs, services }: DaemonConfig,
   configPath: string | undefined,
 ): Promise<void> {
   try {
     await administration.setTimeouts(timeouts)
+    await administration.setKnobs(knobs)
     await administration.load(services)
   } catch (error) {
     const reason = (error as Error).message

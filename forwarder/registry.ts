@@ -1,7 +1,7 @@
 /** The configuration in force, as values: what the daemon was told, and what the host must do for it. */
 
 import { endpointOf, keyOf } from '../control/identity.ts'
-import type { DestinationConfig, ServiceConfig } from '../control/schema.ts'
+import type { DestinationConfig, ServiceConfig, ServiceSettings } from '../control/schema.ts'
 import type { Family } from '../lib/bytes/address.ts'
 import { formatEndpoint, formatServiceKey, type ServiceKey, serviceFamily } from '../lib/service/key.ts'
 import type { Way } from './dataplane/messages.ts'
@@ -27,6 +27,16 @@ export type Registry = ReadonlyMap<string, RegisteredService>
 
 export const serviceId = (config: ServiceConfig): string => formatServiceKey(keyOf(config))
 export const endpointId = (config: DestinationConfig): string => formatEndpoint(endpointOf(config))
+
+/** The settings without what identifies the service. */
+export const serviceSettings = (config: ServiceConfig): ServiceSettings => ({
+  scheduler: config.scheduler,
+  schedulerFlags: config.schedulerFlags,
+  persistentSeconds: config.persistentSeconds,
+  netmask: config.netmask,
+  engine: config.engine,
+  onePacket: config.onePacket,
+})
 
 /** The registry with the entry replaced, or removed where `value` is undefined. */
 export function replaced<V>(

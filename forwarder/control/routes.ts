@@ -4,6 +4,7 @@ import type * as z from 'zod'
 import {
   DestinationConfig,
   DestinationSettings,
+  KnobChanges,
   ServiceConfig,
   ServiceSettings,
   Timeouts,
@@ -122,6 +123,10 @@ const ROWS: readonly Row[] = [
   row('GET', '/v1/timeouts', async ({ administration }) => ok(await administration.timeouts())),
   row('PUT', '/v1/timeouts', async ({ administration, body }) =>
     ok(await administration.setTimeouts(valid(Timeouts, body))),
+  ),
+  row('GET', '/v1/knobs', async ({ administration }) => ok(await administration.knobs())),
+  row('PUT', '/v1/knobs', async ({ administration, body }) =>
+    ok(await administration.setKnobs(valid(KnobChanges, body))),
   ),
   row('GET', '/v1/info', async ({ administration }) => ok(await administration.info())),
 ]

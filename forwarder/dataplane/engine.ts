@@ -1,7 +1,14 @@
 /** The data path's answers to control requests: changes to the director's tables, and what they hold. */
 
 import { identityOf } from '../../control/identity.ts'
-import type { Connection, Counters, Destination, Rates, Service } from '../../control/schema.ts'
+import type {
+  Connection,
+  Counters,
+  Destination,
+  Rates,
+  Service,
+  ServiceSettings,
+} from '../../control/schema.ts'
 import { parseAddress } from '../../lib/bytes/address.ts'
 import type { ConnectionView } from '../../lib/conn/connection-view.ts'
 import { FLAG } from '../../lib/conn/layout.ts'
@@ -14,21 +21,23 @@ import {
   parseEndpoint,
   parseServiceKey,
   type ServiceKey,
+  serviceFamily,
 } from '../../lib/service/key.ts'
 import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
-import { SCHEDULER_FLAG, type SchedulerFlag } from '../../lib/service/scheduler.ts'
-import type {
-  ServiceSettings as LibServiceSettings,
-  VirtualService,
-} from '../../lib/service/virtual-service.ts'
+import type { VirtualService } from '../../lib/service/virtual-service.ts'
 import type { PacketQueue } from '../queue/packet-queue.ts'
 import type { Dataplane } from './dataplane.ts'
 import type { DestinationName, Request, Statistics, Way } from './messages.ts'
+import { librarySettings, NO_SETTINGS } from './service-settings.ts'
+
+type ServiceChange = Extract<Request, { readonly settings: ServiceSettings }>
 
 export class Engine {
   readonly #dataplane: Dataplane
   readonly #queues: readonly PacketQueue[]
   readonly #now: () => number
+  /** As they were asked for: without persistence the library keeps neither netmask nor engine, and listings show them. */
+  readonly #settings = new WeakMap<VirtualService, ServiceSettings>()
 
   constructor(dataplane: Dataplane, queues: readonly PacketQueue[], now: () => number) {
     this.#dataplane = dataplane
@@ -42,9 +51,8 @@ export class Engine {
     const { services } = director
     switch (request.kind) {
       case 'add-service':
-        return settle(services.add(keyOf(request.service), settingsOf(request.settings)))
       case 'edit-service':
-        return settle(services.edit(keyOf(request.service), settingsOf(request.settings)))
+        return this.#changeService(request)
       case 'remove-service':
         return settle(services.remove(keyOf(request.service)))
       case 'add-destination':
@@ -56,7 +64,7 @@ export class Engine {
       case 'zero':
         return this.#zero(request.service)
       case 'services':
-        return Array.from(services, describeService)
+        return Array.from(services, (service) => this.#describe(service))
       case 'bound':
         return request.destinations.map((each) => services.bound(...destinationOf(each)))
       case 'connections':
@@ -66,8 +74,37 @@ export class Engine {
       case 'set-timeouts':
         director.timeouts = request.timeouts
         return director.timeouts
+      case 'knobs':
+        return { ...director.knobs }
+      case 'set-knobs':
+        return { ...Object.assign(director.knobs, request.changes) }
       case 'statistics':
         return this.#statistics()
+    }
+  }
+
+  #changeService({ kind, service: id, settings }: ServiceChange): Refusal | undefined {
+    const { services } = this.#dataplane.director
+    const key = keyOf(id)
+    const isEdit = kind === 'edit-service'
+    // That there is no such service, or is one already, is said first; and the library says it.
+    const isFeasible = (services.get(key) !== null) === isEdit
+    const wanted = librarySettings(serviceFamily(key), settings)
+    if (isFeasible && isRefusal(wanted)) return wanted
+    const service = services[isEdit ? 'edit' : 'add'](key, isRefusal(wanted) ? NO_SETTINGS : wanted)
+    if (isRefusal(service)) return service
+    this.#settings.set(service, settings)
+    return undefined
+  }
+
+  #describe(service: VirtualService): Service {
+    return {
+      id: formatServiceKey(service.key),
+      ...identityOf(service.key),
+      ...(this.#settings.get(service) as ServiceSettings),
+      destinations: service.pool.map(describeDestination),
+      counters: service.counters.shown(),
+      rates: ratesOf(service.counters.rates()),
     }
   }
 
@@ -104,6 +141,7 @@ export class Engine {
         virtual: formatEndpoint(view.virtual),
         destination: formatEndpoint(view.destination),
         expiresSeconds: view.expiresSeconds,
+        ...this.#engineOf(view),
       }
     })
   }
@@ -113,6 +151,14 @@ export class Engine {
     const name = known?.name ?? (protocol === 0 ? 'IP' : `IP_${protocol}`)
     if (flags & FLAG.template || known === undefined) return { protocol: name, state: 'NONE' }
     return { protocol: name, state: known.states[state] ?? 'ERR!' }
+  }
+
+  /** Nothing for a template that was made by an engine which the service has no more: it leads nobody. */
+  #engineOf({ destinationId, engineData }: ConnectionView): Pick<Connection, 'engine' | 'engineData'> {
+    if (engineData === null) return {}
+    const { settings } = this.#dataplane.director.services.destination(destinationId).service
+    const engine = settings.persistence?.engine ?? null
+    return engine === null ? {} : { engine, engineData }
   }
 
   #statistics(): Statistics {
@@ -139,30 +185,10 @@ const destinationOf = (request: DestinationName): [ServiceKey, DestinationKey] =
   parseEndpoint(request.endpoint) as DestinationKey,
 ]
 
-const settingsOf = (settings: {
-  scheduler: string
-  schedulerFlags: SchedulerFlag[]
-}): LibServiceSettings => ({
-  scheduler: settings.scheduler,
-  schedulerFlags: settings.schedulerFlags.reduce((bits, flag) => bits | SCHEDULER_FLAG[flag], 0),
-})
-
 function zeroService(service: VirtualService): void {
   service.counters.zero()
   for (const destination of service.pool) destination.counters.zero()
 }
-
-const FLAG_NAMES = Object.keys(SCHEDULER_FLAG) as SchedulerFlag[]
-
-const describeService = (service: VirtualService): Service => ({
-  id: formatServiceKey(service.key),
-  ...identityOf(service.key),
-  scheduler: service.settings.scheduler,
-  schedulerFlags: FLAG_NAMES.filter((name) => service.settings.schedulerFlags & SCHEDULER_FLAG[name]),
-  destinations: service.pool.map(describeDestination),
-  counters: service.counters.shown(),
-  rates: ratesOf(service.counters.rates()),
-})
 
 const describeDestination = (destination: LibDestination): Destination => ({
   address: destination.address.toString(),

@@ -4,6 +4,8 @@ import type {
   Connection,
   Counters,
   DestinationSettings,
+  KnobChanges,
+  Knobs,
   Service,
   ServiceSettings,
   Timeouts,
@@ -40,6 +42,9 @@ export type Request =
   | { readonly kind: 'connections' }
   | { readonly kind: 'timeouts' }
   | { readonly kind: 'set-timeouts'; readonly timeouts: Timeouts }
+  | { readonly kind: 'knobs' }
+  /** Validated: each names a knob and is in its range. */
+  | { readonly kind: 'set-knobs'; readonly changes: KnobChanges }
   | { readonly kind: 'statistics' }
 
 /** A destination, in its service or removed from it. */
@@ -67,6 +72,8 @@ export interface Answers {
   connections: readonly Connection[]
   timeouts: Timeouts
   'set-timeouts': Timeouts
+  knobs: Knobs
+  'set-knobs': Knobs
   statistics: Statistics
 }
 export type AnswerTo<K extends Request['kind']> = K extends keyof Answers ? Answers[K] : undefined

@@ -3,6 +3,7 @@ import { Connection, ServiceSettings } from '../../../control/schema.ts'
 import { Dataplane } from '../../../forwarder/dataplane/dataplane.ts'
 import { Engine } from '../../../forwarder/dataplane/engine.ts'
 import type { Egress } from '../../../forwarder/egress/egress.ts'
+import type { PacketSink } from '../../../forwarder/egress/raw.ts'
 import { Director } from '../../../lib/director/director.ts'
 import { defaultKnobs } from '../../../lib/director/knobs.ts'
 import { OFFLOAD } from '../../../lib/encode/offload.ts'
@@ -11,6 +12,7 @@ import { udp4 } from '../../support/packets.ts'
 
 const IPV4 = 'udp:10.0.0.1:5060'
 const IPV6 = 'udp:[fd00::1]:5060'
+const SINK_COUNTERS = { sent: 0, tooLong: 0, noRoute: 0, congested: 0, failed: 0 }
 
 let director: Director
 let engine: Engine
@@ -28,7 +30,8 @@ beforeEach(() => {
     counters: { sent: 0, noNeighbour: 0, failed: 0 },
     close: unused,
   }
-  const parts = { egress, sink: { send: unused, flush: unused }, markMask: 0, now: () => 0 }
+  const sink: PacketSink = { send: unused, flush: unused, counters: SINK_COUNTERS, close: unused }
+  const parts = { egress, sink, markMask: 0, now: () => 0 }
   engine = new Engine(new Dataplane(director, parts), [], () => 0)
 })
 

@@ -24,6 +24,7 @@ import type {
 import { MAX_TIMEOUT_SEC } from '../lib/conn/protocol.ts'
 import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from '../lib/service/key.ts'
 import { isRefusal, refuse } from '../lib/service/refusal.ts'
+import { type Change, isFeasible, withDestination } from './changes.ts'
 import { HttpError, refusalError } from './control/routes.ts'
 import { type DataplaneHost, unrefused } from './dataplane/host.ts'
 import type { Request, Way } from './dataplane/messages.ts'
@@ -133,8 +134,17 @@ export class Administration {
     )
   }
 
+  /** Removes every service, the host being brought in line once. */
   async flush(): Promise<void> {
-    for (const { key } of [...this.#registry.values()]) await this.removeService(key)
+    await this.#inTurn(async () => {
+      const registry: Registry = new Map()
+      const lingering = lingeringAfter(this.#registry, registry, this.#lingering)
+      await this.#agree(registry, lingering)
+      for (const service of this.#registry.keys()) await this.#tell({ kind: 'remove-service', service })
+      this.#registry = registry
+      this.#lingering = lingering
+      await this.#giveUp()
+    })
   }
 
   async addDestination(key: ServiceKey, config: DestinationConfig): Promise<Destination> {
@@ -312,31 +322,6 @@ export class Administration {
     await this.#agree(this.#registry, lingering)
     this.#lingering = lingering
   }
-}
-
-/** The requests that change services and destinations. */
-type Change = Extract<
-  Request,
-  { readonly service: string; readonly kind: `${string}-${'service' | 'destination'}` }
->
-
-/** Whether there is what a change is about, or is not yet: where not, the data path's refusal says it best. */
-function isFeasible(request: Change, registry: Registry): boolean {
-  const service = registry.get(request.service)
-  if (request.kind === 'add-service') return service === undefined
-  if (request.kind === 'edit-service' || request.kind === 'remove-service') return service !== undefined
-  const isThere = service?.destinations.has(request.endpoint)
-  return isThere === (request.kind !== 'add-destination')
-}
-
-function withDestination(
-  registry: Registry,
-  { service, endpoint }: { service: string; endpoint: string },
-  destination: RegisteredDestination | undefined,
-): Registry {
-  const before = registry.get(service) as RegisteredService
-  const destinations = replaced(before.destinations, endpoint, destination)
-  return replaced(registry, service, { ...before, destinations })
 }
 
 /** The version whose behaviour and output are followed. */

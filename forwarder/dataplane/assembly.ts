@@ -4,6 +4,7 @@ import { Director } from '../../lib/director/director.ts'
 import { monotonicMs } from '../clock.ts'
 import { EGRESS_DRIVERS } from '../egress/index.ts'
 import { openRawSink } from '../egress/raw.ts'
+import { availablePages } from '../memory.ts'
 import { QUEUE_DRIVERS } from '../queue/index.ts'
 import type { PacketQueue } from '../queue/packet-queue.ts'
 import { Dataplane } from './dataplane.ts'
@@ -33,6 +34,7 @@ export function assemble(settings: DataplaneSettings): AssembledDataplane {
       nowMs: monotonicMs(),
       random: Math.random,
       connectionLimit: settings.connectionLimit,
+      availablePages,
       kernelForwards: { masquerading: true, gatewaying: egress.kernelForwards },
     })
     const dataplane = new Dataplane(director, { egress, sink, markMask: settings.markMask, now: monotonicMs })

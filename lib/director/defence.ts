@@ -48,9 +48,10 @@ export class Defence {
   }
 
   /** Once a second: automatic modes follow the memory, and `drop_entry` gets its share of buckets to visit. */
-  passTime(nowMs: number, availablePages: number, buckets: number): void {
+  passTime(nowMs: number, readAvailablePages: () => number, buckets: number): void {
     if (nowMs < this.#nextMs) return
     this.#nextMs = nowMs + PERIOD_MS
+    const availablePages = readAvailablePages()
     const { amemthresh } = this.#knobs
     const isShort = availablePages < amemthresh
     for (const knob of MODES) {

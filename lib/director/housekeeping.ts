@@ -42,7 +42,7 @@ export class Housekeeping {
       services.sweepTrash(nowMs)
       for (const { scheduler } of services) scheduler?.passTime?.(nowMs)
     }
-    defence.passTime(nowMs, availablePages(), connections.buckets)
+    defence.passTime(nowMs, availablePages, connections.buckets)
     defence.dropEntries(connections, {
       budget,
       nowMs,

@@ -1,0 +1,12 @@
+/** How much memory is free, in the measure by which IPVS's defences judge it. */
+
+import { readFileSync } from 'node:fs'
+
+const PAGE_KIB = 4
+
+/** Free pages and pages of buffers, as of now. */
+export function availablePages(): number {
+  const text = readFileSync('/proc/meminfo', 'utf8')
+  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0)
+  return Math.floor((kib('MemFree') + kib('Buffers')) / PAGE_KIB)
+}

@@ -17,7 +17,16 @@ export const PACKAGE_ROOT: string = (() => {
  * Compiles one C file, given by its path in the package, unless that has been done since it last changed.
  * Returns the program's path. Throws an Error with the compiler's words when it does not compile.
  */
-export async function compile(source: string): Promise<string> {
+export function compile(source: string): Promise<string> {
+  const begun = compiling.get(source) ?? compileChanged(source)
+  compiling.set(source, begun)
+  return begun
+}
+
+/** Several real servers ask for the same program at once. */
+const compiling = new Map<string, Promise<string>>()
+
+async function compileChanged(source: string): Promise<string> {
   const from = join(PACKAGE_ROOT, source)
   const folder = join(PACKAGE_ROOT, 'native/build/programs')
   const to = join(folder, basename(source, '.c'))

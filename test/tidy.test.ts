@@ -21,7 +21,6 @@ const EVERYTHING = [...SOURCES, 'bench', 'scripts', 'native', 'test', 'property-
 const LONG: Readonly<Record<string, string>> = {
   'cli/grammar.ts': 'the whole command line as one table, which loses by being torn apart',
   'lib/director/director.ts': 'a packet’s way, on one page',
-  'lib/service/service-table.ts': 'every request’s refusals in the kernel’s order, next to what it does',
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

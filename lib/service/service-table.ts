@@ -1,15 +1,10 @@
 /** The virtual services of a director: add, edit, remove, and the lookup of a packet's service. */
 
-import { type Family, IpAddress } from '../bytes/address.ts'
+import type { Family } from '../bytes/address.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
 import { Destination, type DestinationSettings } from './destination.ts'
-import {
-  type DestinationKey,
-  formatEndpoint,
-  formatServiceKey,
-  type ServiceKey,
-  serviceFamily,
-} from './key.ts'
+import { destinationFlaw, isUnicast, noSuchDestination, noSuchService, persistenceFlaw } from './flaws.ts'
+import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from './key.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Scheduler, SchedulerFactory } from './scheduler.ts'
 import { type ServiceSettings, VirtualService } from './virtual-service.ts'
@@ -65,7 +60,7 @@ export class ServiceTable {
     }
     const scheduler = this.#makeScheduler(settings)
     if (scheduler !== null && 'refused' in scheduler) return scheduler
-    const flaw = this.#persistenceFlaw(key, settings)
+    const flaw = persistenceFlaw(key, settings, this.#options.engines)
     if (flaw !== null) return flaw
     const service = new VirtualService(key, settings, scheduler)
     scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
@@ -77,7 +72,7 @@ export class ServiceTable {
   edit(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
     const service = this.get(key)
     if (service === null) return noSuchService(key)
-    const flaw = this.#schedulerFlaw(settings) ?? this.#persistenceFlaw(key, settings)
+    const flaw = this.#schedulerFlaw(settings) ?? persistenceFlaw(key, settings, this.#options.engines)
     if (flaw !== null) return flaw
     if (settings.scheduler === service.settings.scheduler) {
       service.scheduler?.flagsChanged?.(settings.schedulerFlags)
@@ -104,7 +99,7 @@ export class ServiceTable {
   addDestination(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
     const service = this.get(key)
     if (service === null) return noSuchService(key)
-    const flaw = flawOf(key, at, settings)
+    const flaw = destinationFlaw(key, at, settings)
     if (flaw !== null) return flaw
     if (service.find(at) !== null) {
       return refuse(
@@ -122,7 +117,7 @@ export class ServiceTable {
   editDestination(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
     const service = this.get(key)
     if (service === null) return noSuchService(key)
-    const flaw = flawOf(key, at, settings)
+    const flaw = destinationFlaw(key, at, settings)
     if (flaw !== null) return flaw
     const destination = service.find(at)
     if (destination === null) return noSuchDestination(key, at)
@@ -217,25 +212,6 @@ export class ServiceTable {
     if (name === 'none' || Object.hasOwn(this.#options.schedulers, name)) return null
     const known = Object.keys(this.#options.schedulers).join(' ')
     return refuse('scheduler-not-found', `scheduler '${name}' is not one of: ${known} none`)
-  }
-
-  #persistenceFlaw(key: ServiceKey, { persistence }: ServiceSettings): Refusal | null {
-    if (persistence === undefined || persistence === null) return null
-    const { engine, granularity, timeoutSec } = persistence
-    if (engine !== null && !this.#options.engines.includes(engine)) {
-      const known = this.#options.engines.join(' ')
-      return refuse('engine-not-found', `persistence engine '${engine}' is not one of: ${known}`)
-    }
-    if (serviceFamily(key) === 6 && !(granularity >= 1 && granularity <= 128)) {
-      return refuse('invalid-value', `prefix length ${granularity} is not between 1 and 128`)
-    }
-    if (!(timeoutSec >= 0 && timeoutSec <= PERSISTENCE_MAX_SEC)) {
-      return refuse(
-        'invalid-value',
-        `persistence timeout ${timeoutSec} is not between 0 and ${PERSISTENCE_MAX_SEC}`,
-      )
-    }
-    return null
   }
 
   #byMark(family: Family): Map<number, VirtualService> {
@@ -346,9 +322,6 @@ export class ServiceTable {
   }
 }
 
-/** 31 days, as ipvsadm bounds it. */
-const PERSISTENCE_MAX_SEC = 2_678_400
-
 const FTP_PORT = 21
 const FTP_DATA_PORT = 20
 
@@ -365,44 +338,3 @@ const hashService = (
   w3: number,
   port: number,
 ): number => Math.imul(w0 ^ w1 ^ w2 ^ w3 ^ (protocol << 16) ^ port, 0x61c88647)
-
-const noSuchService = (key: ServiceKey): Refusal =>
-  refuse('no-such-service', `there is no service ${formatServiceKey(key)}`)
-
-const noSuchDestination = (key: ServiceKey, at: DestinationKey): Refusal =>
-  refuse('no-such-destination', `${formatServiceKey(key)} has no destination ${formatEndpoint(at)}`)
-
-/** What IPVS refuses of a destination on add and edit, in its order. */
-function flawOf(key: ServiceKey, at: DestinationKey, settings: DestinationSettings): Refusal | null {
-  const family = serviceFamily(key)
-  if (at.address.family !== family && settings.method !== 'ipip') {
-    return refuse(
-      'invalid-value',
-      `${at.address} is not IPv${family}: only ipip can lead to the other family`,
-    )
-  }
-  if (settings.weight < 0) return refuse('out-of-range', `weight ${settings.weight} is below 0`)
-  if (settings.lowerThreshold > settings.upperThreshold) {
-    const { lowerThreshold, upperThreshold } = settings
-    return refuse(
-      'out-of-range',
-      `lower threshold ${lowerThreshold} is above the upper threshold ${upperThreshold}`,
-    )
-  }
-  if (settings.tunnel?.type === 'gue' && settings.tunnel.port === 0) {
-    return refuse('invalid-value', 'a gue tunnel needs a port of 1 to 65535, not 0')
-  }
-  return null
-}
-
-/** Whether a packet can be sent to the address at all; local addresses are for the caller to judge. */
-function isUnicast(address: IpAddress): boolean {
-  if (address.family === 6) {
-    const isUnspecified = address.equals(new IpAddress(6, 0, 0, 0, 0))
-    const isMulticast = address.w0 >>> 24 === 0xff
-    const isLinkLocal = address.w0 >>> 22 === 0xfe80 >>> 6
-    return !(isUnspecified || isMulticast || isLinkLocal)
-  }
-  const first = address.w0 >>> 24
-  return first !== 0 && first < 224
-}

@@ -7,6 +7,8 @@ import type { Flow } from '../service/scheduler.ts'
 const BUCKETS = 1024
 /** From this many entries on the cache is trimmed every minute. */
 const SIZE_MAX = 16 * BUCKETS
+/** The kernel has no bound between two checks. Here a bucket that is full forgets what it learnt first. */
+const BUCKET_MAX = 256
 const CHECK_PERIOD_MS = 60_000
 /** Every thirtieth check looks at all entries. */
 const CHECKS_PER_FULL_CHECK = 30
@@ -37,7 +39,9 @@ export class LocalityCache<Entry extends CacheEntry> {
   set(flow: Flow, entry: Entry): void {
     const bucket = this.#bucketOf(flow)
     const before = bucket.size
-    bucket.set(keyOf(flow), entry)
+    const key = keyOf(flow)
+    if (before >= BUCKET_MAX && !bucket.has(key)) bucket.delete(bucket.keys().next().value as number | string)
+    bucket.set(key, entry)
     this.#size += bucket.size - before
   }
 

@@ -63,6 +63,15 @@ export class Counters {
     this.#rates.fill(0)
   }
 
+  /** Goes on from counts that were shown before, by another process. */
+  restore(counts: Counts): void {
+    const { connections, inPackets, outPackets, inBytes, outBytes } = counts
+    this.#counts.set([connections, inPackets, outPackets, inBytes, outBytes])
+    this.#shown.set(this.#counts)
+    this.#zero.fill(0)
+    this.#rates.fill(0)
+  }
+
   /** Counts since the last zero, as of the last estimation. */
   shown(): Counts {
     return asCounts((kind) => this.#shown[kind]! - this.#zero[kind]!)

@@ -17,6 +17,11 @@ export interface DestinationSettings {
   readonly lowerThreshold: number
   /** {@link DEFAULT_TUNNEL} unless given. */
   readonly tunnel?: TunnelSettings
+  /**
+   * Ours alone, of masquerading: clients are masqueraded too, behind the director's own address, so that the real server
+   * answers it wherever its routes lead.
+   */
+  readonly fullNat?: boolean
 }
 
 /** What the director must know of the way to a real server; told by whoever knows the routes. */
@@ -25,7 +30,13 @@ export interface Path {
   readonly sourceAddress: IpAddress
   /** The largest IP packet that fits on the way. */
   readonly mtuBytes: number
+  /** The real server is the director itself: its packets stay here. */
+  readonly isLocal?: boolean
 }
+
+/** Nobody is believed who reports less: the kernel's `min_pmtu`, and what every IPv6 link takes. */
+const LEARNED_MTU_MIN_BYTES = { 4: 552, 6: 1280 } as const
+const LEARNED_MTU_MS = 600_000
 
 export class Destination {
   /** Index in the service table's register, by which a connection names its destination. Never 0. */
@@ -42,6 +53,7 @@ export class Destination {
   lowerThreshold: number
   /** Read with every packet: an edit changes the tunnels of connections that exist. */
   tunnel: TunnelSettings
+  fullNat: boolean
   /** Bound connections in an active state, in any other state, and persistence templates. */
   active = 0
   inactive = 0
@@ -50,7 +62,11 @@ export class Destination {
   isAvailable = true
   /** Past its upper threshold, and not yet below the lower one: schedulers pass it over. */
   isOverloaded = false
-  path: Path | null = null
+  #path: Path | null = null
+  /** The path as it was told, and what routers on it have said since. */
+  #told: Path | null = null
+  #learnedMtuBytes = Number.POSITIVE_INFINITY
+  #learnedMs = Number.POSITIVE_INFINITY
   readonly counters = new Counters()
 
   constructor(
@@ -69,6 +85,7 @@ export class Destination {
     this.upperThreshold = settings.upperThreshold
     this.lowerThreshold = settings.lowerThreshold
     this.tunnel = settings.tunnel ?? DEFAULT_TUNNEL
+    this.fullNat = settings.fullNat ?? false
   }
 
   /** Replaces the settings. The overload mark is only ever lifted here: the next binding sets it again. */
@@ -81,6 +98,50 @@ export class Destination {
     this.upperThreshold = settings.upperThreshold
     this.lowerThreshold = settings.lowerThreshold
     this.tunnel = settings.tunnel ?? DEFAULT_TUNNEL
+    this.fullNat = settings.fullNat ?? false
+  }
+
+  /** The way to it as it is known now; null where there is none. */
+  get path(): Path | null {
+    return this.#path
+  }
+
+  set path(told: Path | null) {
+    this.#told = told
+    this.#settlePath()
+  }
+
+  /** A router on the way takes packets of `mtuBytes` only: believed for ten minutes, as the kernel does. */
+  learnMtu(mtuBytes: number, nowMs: number): void {
+    this.#learnedMtuBytes = Math.max(mtuBytes, LEARNED_MTU_MIN_BYTES[this.address.family])
+    this.#learnedMs = nowMs
+    this.#settlePath()
+  }
+
+  /** Forgets what was learned long enough ago. To be called now and then. */
+  passTime(nowMs: number): void {
+    if (nowMs - this.#learnedMs < LEARNED_MTU_MS) return
+    this.#learnedMtuBytes = Number.POSITIVE_INFINITY
+    this.#learnedMs = Number.POSITIVE_INFINITY
+    this.#settlePath()
+  }
+
+  #settlePath(): void {
+    const told = this.#told
+    const isLess = told !== null && this.#learnedMtuBytes < told.mtuBytes
+    this.#path = isLess ? { ...told, mtuBytes: this.#learnedMtuBytes } : told
+  }
+
+  /** The same as it is now, of another service and id, and with counters of its own. */
+  copyFor(service: VirtualService, id: number): Destination {
+    const copy = new Destination(id, service, this, this)
+    const { counters } = copy
+    Object.assign(copy, this, { id, service, counters })
+    copy.#path = this.#path
+    copy.#told = this.#told
+    copy.#learnedMtuBytes = this.#learnedMtuBytes
+    copy.#learnedMs = this.#learnedMs
+    return copy
   }
 
   get connections(): number {

@@ -45,19 +45,24 @@ export function destinationFlaw(
   if (settings.tunnel?.type === 'gue' && settings.tunnel.port === 0) {
     return refuse('invalid-value', 'a gue tunnel needs a port of 1 to 65535, not 0')
   }
+  if (settings.fullNat === true && settings.method !== 'masquerading') {
+    return refuse('invalid-value', `full NAT is a way of masquerading, not of ${settings.method}`)
+  }
   return null
 }
 
-/** Whether a packet can be sent to the address at all; local addresses are for the caller to judge. */
+/**
+ * Whether the kernel counts the address as unicast: of IPv4 it knows class E (240.0.0.0/4) as such, but not IPv4 addresses
+ * mapped into IPv6. Broadcast addresses of subnets, and local addresses, are for the caller to judge.
+ */
 export function isUnicast(address: IpAddress): boolean {
-  if (address.family === 6) {
-    const isUnspecified = address.equals(new IpAddress(6, 0, 0, 0, 0))
-    const isMulticast = address.w0 >>> 24 === 0xff
-    const isLinkLocal = address.w0 >>> 22 === 0xfe80 >>> 6
-    return !(isUnspecified || isMulticast || isLinkLocal)
-  }
-  const first = address.w0 >>> 24
-  return first !== 0 && first < 224
+  const { family, w0, w1, w2 } = address
+  if (family === 4) return w0 !== 0 && w0 !== -1 && w0 >>> 28 !== 0xe
+  const isUnspecified = address.equals(new IpAddress(6, 0, 0, 0, 0))
+  const isMapped = w0 === 0 && w1 === 0 && w2 === 0xffff
+  const isMulticast = w0 >>> 24 === 0xff
+  const isLinkLocal = w0 >>> 22 === 0xfe80 >>> 6
+  return !(isUnspecified || isMapped || isMulticast || isLinkLocal)
 }
 
 /** What is refused of a service's persistence, `engines` being those there are; null when nothing. */

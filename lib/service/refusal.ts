@@ -26,3 +26,9 @@ export const refuse = (refused: RefusalCode, message: string): Refusal => ({ ref
 
 export const isRefusal = (result: unknown): result is Refusal =>
   typeof result === 'object' && result !== null && 'refused' in result
+
+/** The value itself; a refusal is thrown as an Error with its message. For callers that cannot be refused, or not go on. */
+export function granted<Granted extends object>(result: Granted | Refusal): Granted {
+  if (isRefusal(result)) throw new Error(result.message)
+  return result
+}

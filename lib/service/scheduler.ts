@@ -38,6 +38,11 @@ export type PoolChange =
 export interface Scheduler {
   /** The destination for `flow`, or null when none may take it. `pool` is newest first. */
   pick(flow: Flow, pool: readonly Destination[]): Destination | null
+  /**
+   * The pick that {@link Scheduler.pick} would make now, and why. It changes nothing, not even the scheduler's own memory, and
+   * draws no random number. Left out, the director can only say who is eligible.
+   */
+  preview?(flow: Flow, pool: readonly Destination[]): Preview
   /** The pool has changed, as `change` says. Left out by schedulers that derive nothing from the pool. */
   poolChanged?(pool: readonly Destination[], change: PoolChange): void
   /** Called every few seconds, for what is to be forgotten in time. */
@@ -45,6 +50,47 @@ export interface Scheduler {
   /** The service's flags were edited: bits `flag-1` … `flag-3` of {@link SCHEDULER_FLAG}. */
   flagsChanged?(flags: number): void
 }
+
+/** A pick that is not made yet. */
+export interface Preview {
+  /** Whom {@link Scheduler.pick} would answer with; null also where chance decides among several. */
+  readonly picked: Destination | null
+  /** What the choice goes by, and what the scores are: `least overhead / weight`. */
+  readonly by: string
+  /** Every destination of the pool, in its order. */
+  readonly candidates: readonly Candidate[]
+}
+
+/** What a scheduler thinks of a destination of its pool. */
+export interface Candidate {
+  readonly destination: Destination
+  /** What it is compared by, as {@link Preview.by} says; null where it is not compared. */
+  readonly score: number | null
+  /** How likely it is to be picked, from 0 to 1; but for schedulers that draw lots, one of the two. */
+  readonly chance: number
+  /** Null for those that have a chance. */
+  readonly passedOver: PassedOver | null
+}
+
+/** Why a destination is passed over, each as a sentence without a full stop. */
+export const PASSED_OVER = {
+  quiesced: 'its weight is 0',
+  overloaded: 'it is past its upper threshold',
+  full: 'it has more active connections than weight',
+  outdone: 'another scores better, or as well and stands before it',
+  lighter: 'another weighs more, or as much and stands before it',
+  'not-idle': 'another is idle',
+  'later-turn': 'its turn comes later',
+  'below-threshold': 'its weight is below the threshold of the present round',
+  'other-slot': 'the hash leads to another',
+  'not-kept': 'another is kept for the address',
+  unexplained: 'the scheduler does not explain itself',
+} as const satisfies Record<string, string>
+export type PassedOver = keyof typeof PASSED_OVER
+
+/** Why no scheduler takes the destination, or null when it {@link isEligible}. */
+export const ineligibility = ({ weight, isOverloaded }: Destination): PassedOver | null =>
+  weight <= 0 ? 'quiesced' : isOverloaded ? 'overloaded' : null
 
 /** A fresh scheduler for one service. `random` gives a number in [0, 1). */
 export type SchedulerFactory = (options: {

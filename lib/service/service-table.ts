@@ -1,12 +1,14 @@
 /** The virtual services of a director: add, edit, remove, and the lookup of a packet's service. */
 
-import type { Family } from '../bytes/address.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
+import type { Family, IpAddress } from '../bytes/address.ts'
 import { Destination, type DestinationSettings } from './destination.ts'
+import { DestinationIndex } from './destination-index.ts'
 import { destinationFlaw, isUnicast, noSuchDestination, noSuchService, persistenceFlaw } from './flaws.ts'
 import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from './key.ts'
+import { makeNobody } from './nobody.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Scheduler, SchedulerFactory } from './scheduler.ts'
+import { ServiceIndex } from './service-index.ts'
 import { type ServiceSettings, VirtualService } from './virtual-service.ts'
 
 export interface ServiceTableOptions {
@@ -24,17 +26,13 @@ const TRASH_PERIOD_MS = 120_000
 
 export class ServiceTable {
   readonly #options: Required<ServiceTableOptions>
-  readonly #byHash = new Map<number, VirtualService[]>()
-  readonly #byMark4 = new Map<number, VirtualService>()
-  readonly #byMark6 = new Map<number, VirtualService>()
+  readonly #index = new ServiceIndex()
   /** Destinations by id, removed ones with connections included. */
-  readonly #register: (Destination | null)[] = [null]
+  readonly #register: (Destination | null)[] = [makeNobody()]
   readonly #freeIds: number[] = []
+  readonly #byAddress = new DestinationIndex()
   /** Removed destinations, and since when they have had no connection. */
   readonly #trash = new Map<Destination, { idleSinceMs: number | null }>()
-  #count = 0
-  #portZeroCount = 0
-  #ftpCount = 0
 
   constructor(options: ServiceTableOptions) {
     this.#options = { engines: [], maxServices: 65_536, maxDestinations: 1_048_576, ...options }
@@ -42,20 +40,18 @@ export class ServiceTable {
 
   /** Number of services. */
   get size(): number {
-    return this.#count
+    return this.#index.census.services
   }
 
   /** Every service: those with an address first, then those with a firewall mark. */
   *[Symbol.iterator](): IterableIterator<VirtualService> {
-    for (const bucket of this.#byHash.values()) yield* bucket
-    yield* this.#byMark4.values()
-    yield* this.#byMark6.values()
+    yield* this.#index
   }
 
   add(key: ServiceKey, settings: ServiceSettings): VirtualService | Refusal {
     if (this.get(key) !== null)
       return refuse('service-exists', `service ${formatServiceKey(key)} exists already`)
-    if (this.#count >= this.#options.maxServices) {
+    if (this.#index.census.services >= this.#options.maxServices) {
       return refuse('table-full', `the limit of ${this.#options.maxServices} services is reached`)
     }
     const scheduler = this.#makeScheduler(settings)
@@ -64,7 +60,7 @@ export class ServiceTable {
     if (flaw !== null) return flaw
     const service = new VirtualService(key, settings, scheduler)
     scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
-    this.#insert(service)
+    this.#index.add(service)
     return service
   }
 
@@ -82,7 +78,9 @@ export class ServiceTable {
       service.scheduler = scheduler
       scheduler?.poolChanged?.(service.pool, { kind: 'attached' })
     }
+    this.#index.census.countEngine(service, -1)
     service.settings = settings
+    this.#index.census.countEngine(service, 1)
     return service
   }
 
@@ -92,7 +90,7 @@ export class ServiceTable {
     if (service === null) return noSuchService(key)
     for (const destination of service.pool) this.#discard(destination)
     service.pool.length = 0
-    this.#delete(service)
+    this.#index.delete(service)
     return service
   }
 
@@ -110,6 +108,7 @@ export class ServiceTable {
     const destination = this.#revive(service, at, settings) ?? this.#enroll(service, at, settings)
     if ('refused' in destination) return destination
     service.pool.unshift(destination)
+    this.#byAddress.add(destination)
     service.scheduler?.poolChanged?.(service.pool, { kind: 'added', index: 0, destination })
     return destination
   }
@@ -141,15 +140,10 @@ export class ServiceTable {
 
   /** The service with exactly this key. */
   get(key: ServiceKey): VirtualService | null {
-    if (key.kind === 'fwmark') return this.#byMark(key.family).get(key.fwmark | 0) ?? null
-    const { w0, w1, w2, w3, family } = key.address
-    return this.#find(family, PROTOCOL[key.transport], w0, w1, w2, w3, key.port)
+    return this.#index.get(key)
   }
 
-  /**
-   * The service of a packet, in IPVS's order: by firewall mark; by exact address and port; for TCP to an
-   * unprivileged port or port 20, a service on the FTP port; last a service on port 0, which takes every port.
-   */
+  /** The service of a packet: see {@link ServiceIndex.lookup}. */
   lookup(
     family: Family,
     mark: number,
@@ -160,17 +154,17 @@ export class ServiceTable {
     w3: number,
     port: number,
   ): VirtualService | null {
-    if (mark !== 0) {
-      const marked = this.#byMark(family).get(mark)
-      if (marked !== undefined) return marked
-    }
-    const exact = this.#find(family, protocol, w0, w1, w2, w3, port)
-    if (exact !== null) return exact
-    if (protocol === PROTOCOL.tcp && this.#ftpCount > 0 && (port === FTP_DATA_PORT || port >= 1024)) {
-      const ftp = this.#find(family, protocol, w0, w1, w2, w3, FTP_PORT)
-      if (ftp !== null) return ftp
-    }
-    return this.#portZeroCount > 0 ? this.#find(family, protocol, w0, w1, w2, w3, 0) : null
+    return this.#index.lookup(family, mark, protocol, w0, w1, w2, w3, port)
+  }
+
+  /** Whether a service has a persistence engine. */
+  get hasEngines(): boolean {
+    return this.#index.census.engines > 0
+  }
+
+  /** Whether a service is known by the address. */
+  hasAddress(address: IpAddress): boolean {
+    return this.#index.census.hasAddress(address)
   }
 
   /** Whether a removed destination still has connections. */
@@ -182,6 +176,17 @@ export class ServiceTable {
   /** The destination a connection is bound to, removed or not. Ids come from {@link Destination.id}. */
   destination(id: number): Destination {
     return this.#register[id] as Destination
+  }
+
+  /** An available destination of the address, of whatever service, that is as wanted; words as in `Packet`. */
+  findDestination(
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    isWanted: (destination: Destination) => boolean,
+  ): Destination | null {
+    return this.#byAddress.find(w0, w1, w2, w3, isWanted)
   }
 
   /** How many connections and templates are bound to the destination, be it in its service or removed from it. */
@@ -212,67 +217,6 @@ export class ServiceTable {
     if (name === 'none' || Object.hasOwn(this.#options.schedulers, name)) return null
     const known = Object.keys(this.#options.schedulers).join(' ')
     return refuse('scheduler-not-found', `scheduler '${name}' is not one of: ${known} none`)
-  }
-
-  #byMark(family: Family): Map<number, VirtualService> {
-    return family === 4 ? this.#byMark4 : this.#byMark6
-  }
-
-  #find(
-    family: Family,
-    protocol: number,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    port: number,
-  ): VirtualService | null {
-    const bucket = this.#byHash.get(hashService(protocol, w0, w1, w2, w3, port))
-    if (bucket === undefined) return null
-    for (const service of bucket) {
-      const key = service.key
-      if (key.kind !== 'address' || key.port !== port || PROTOCOL[key.transport] !== protocol) continue
-      const { address } = key
-      if (
-        address.family === family &&
-        address.w0 === w0 &&
-        address.w1 === w1 &&
-        address.w2 === w2 &&
-        address.w3 === w3
-      )
-        return service
-    }
-    return null
-  }
-
-  #insert(service: VirtualService): void {
-    const { key } = service
-    this.#count++
-    if (service.port === 0) this.#portZeroCount++
-    if (service.port === FTP_PORT) this.#ftpCount++
-    if (key.kind === 'fwmark') {
-      this.#byMark(key.family).set(key.fwmark | 0, service)
-      return
-    }
-    const hash = hashOf(key)
-    const bucket = this.#byHash.get(hash)
-    if (bucket === undefined) this.#byHash.set(hash, [service])
-    else bucket.push(service)
-  }
-
-  #delete(service: VirtualService): void {
-    const { key } = service
-    this.#count--
-    if (service.port === 0) this.#portZeroCount--
-    if (service.port === FTP_PORT) this.#ftpCount--
-    if (key.kind === 'fwmark') {
-      this.#byMark(key.family).delete(key.fwmark | 0)
-      return
-    }
-    const hash = hashOf(key)
-    const bucket = this.#byHash.get(hash) as VirtualService[]
-    if (bucket.length === 1) this.#byHash.delete(hash)
-    else bucket.splice(bucket.indexOf(service), 1)
   }
 
   #enroll(service: VirtualService, at: DestinationKey, settings: DestinationSettings): Destination | Refusal {
@@ -312,6 +256,7 @@ export class ServiceTable {
 
   #discard(destination: Destination): void {
     destination.isAvailable = false
+    this.#byAddress.remove(destination)
     this.#trash.set(destination, { idleSinceMs: null })
   }
 
@@ -321,20 +266,3 @@ export class ServiceTable {
     this.#freeIds.push(destination.id)
   }
 }
-
-const FTP_PORT = 21
-const FTP_DATA_PORT = 20
-
-const hashOf = (key: Extract<ServiceKey, { kind: 'address' }>): number => {
-  const { w0, w1, w2, w3 } = key.address
-  return hashService(PROTOCOL[key.transport], w0, w1, w2, w3, key.port)
-}
-
-const hashService = (
-  protocol: number,
-  w0: number,
-  w1: number,
-  w2: number,
-  w3: number,
-  port: number,
-): number => Math.imul(w0 ^ w1 ^ w2 ^ w3 ^ (protocol << 16) ^ port, 0x61c88647)

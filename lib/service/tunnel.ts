@@ -13,6 +13,8 @@ export interface TunnelSettings {
   /** GUE's UDP destination port, which it must have; 0 with the others. */
   readonly port: number
   readonly checksum: TunnelChecksum
+  /** Ours alone: the segment size that a SYN announces is lowered to what fits through the tunnel. */
+  readonly clampsMss?: boolean
 }
 
 export const DEFAULT_TUNNEL: TunnelSettings = { type: 'ipip', port: 0, checksum: 'none' }

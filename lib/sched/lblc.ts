@@ -5,8 +5,9 @@
 
 import type { Destination } from '../service/destination.ts'
 import { overhead, type SchedulerFactory } from '../service/scheduler.ts'
-import { leastByWeight } from './least-by-weight.ts'
+import { judgeByWeight, leastByWeight } from './least-by-weight.ts'
 import { type CacheEntry, DEFAULT_EXPIRATION_MS, isCrowded, LocalityCache } from './locality-cache.ts'
+import { judge } from './preview.ts'
 
 interface Entry extends CacheEntry {
   readonly destination: Destination
@@ -16,12 +17,20 @@ export const lblc: SchedulerFactory = () => {
   let cache = new LocalityCache<Entry>()
   return {
     pick(flow, pool) {
-      const cached = cache.use(flow)?.destination
-      if (cached?.isAvailable && cached.weight > 0 && !isCrowded(cached, pool)) return cached
-      const destination = leastByWeight(pool, overhead)
-      if (destination !== null && destination !== cached)
+      const kept = cache.use(flow)?.destination ?? null
+      const destination = choose(kept, pool)
+      if (destination !== null && destination !== kept)
         cache.set(flow, { destination, lastUseMs: flow.nowMs })
       return destination
+    },
+    preview(flow, pool) {
+      const kept = cache.peek(flow)?.destination ?? null
+      if (kept !== null && mayStay(kept, pool))
+        return judge(pool, { picked: kept, by: 'kept for the virtual address', against: 'not-kept' })
+      const preview = judgeByWeight(pool, overhead, 'overhead')
+      return kept === null
+        ? preview
+        : { ...preview, by: `${preview.by}, who was kept being unfit or crowded` }
     },
     poolChanged(_pool, change) {
       if (change.kind === 'attached') cache = new LocalityCache()
@@ -31,3 +40,10 @@ export const lblc: SchedulerFactory = () => {
     },
   }
 }
+
+/** Whether the destination kept for an address goes on to be; its threshold does not matter. */
+const mayStay = (kept: Destination, pool: readonly Destination[]): boolean =>
+  kept.isAvailable && kept.weight > 0 && !isCrowded(kept, pool)
+
+const choose = (kept: Destination | null, pool: readonly Destination[]): Destination | null =>
+  kept !== null && mayStay(kept, pool) ? kept : leastByWeight(pool, overhead)

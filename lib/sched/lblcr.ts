@@ -5,8 +5,9 @@
 
 import type { Destination } from '../service/destination.ts'
 import { overhead, type SchedulerFactory } from '../service/scheduler.ts'
-import { leastByWeight } from './least-by-weight.ts'
+import { judgeByWeight, leastByWeight } from './least-by-weight.ts'
 import { type CacheEntry, DEFAULT_EXPIRATION_MS, isCrowded, LocalityCache } from './locality-cache.ts'
+import { judge } from './preview.ts'
 
 interface Entry extends CacheEntry {
   /** Newest first. */
@@ -20,9 +21,9 @@ export const lblcr: SchedulerFactory = () => {
     pick(flow, pool) {
       const { nowMs } = flow
       const entry = cache.use(flow)
-      const replica = entry === undefined ? null : leastLoaded(entry.replicas)
+      const replica = fitReplica(entry, pool)
       if (entry !== undefined) shrink(entry, nowMs)
-      if (replica !== null && !isCrowded(replica, pool)) return replica
+      if (replica !== null) return replica
       const destination = leastByWeight(pool, overhead)
       if (destination === null) return null
       if (entry === undefined) {
@@ -33,6 +34,20 @@ export const lblcr: SchedulerFactory = () => {
       }
       return destination
     },
+    preview(flow, pool) {
+      const entry = cache.peek(flow)
+      const picked = fitReplica(entry, pool)
+      if (entry === undefined || picked === null) {
+        const preview = judgeByWeight(pool, overhead, 'overhead')
+        return entry === undefined ? preview : { ...preview, by: `${preview.by}, those kept being crowded` }
+      }
+      return judge(pool, {
+        picked,
+        by: `least overhead / weight of the ${entry.replicas.length} kept for the virtual address`,
+        score: (destination) => (destination.weight > 0 ? overhead(destination) / destination.weight : null),
+        against: (destination) => (entry.replicas.includes(destination) ? 'outdone' : 'not-kept'),
+      })
+    },
     poolChanged(_pool, change) {
       if (change.kind === 'attached') cache = new LocalityCache()
     },
@@ -42,11 +57,13 @@ export const lblcr: SchedulerFactory = () => {
   }
 }
 
-const leastLoaded = (replicas: readonly Destination[]): Destination | null =>
-  leastByWeight(
-    replicas.filter(({ isAvailable }) => isAvailable),
-    overhead,
-  )
+/** The least loaded of those kept for the address, unless it is crowded. */
+function fitReplica(entry: Entry | undefined, pool: readonly Destination[]): Destination | null {
+  if (entry === undefined) return null
+  const available = entry.replicas.filter(({ isAvailable }) => isAvailable)
+  const least = leastByWeight(available, overhead)
+  return least === null || isCrowded(least, pool) ? null : least
+}
 
 /** A set that has long been the same loses its busiest member. */
 function shrink(entry: Entry, nowMs: number): void {

@@ -1,7 +1,8 @@
 /** The comparison that wlc and its relatives share: the least cost in proportion to weight. */
 
 import type { Destination } from '../service/destination.ts'
-import { isEligible } from '../service/scheduler.ts'
+import type { Preview } from '../service/scheduler.ts'
+import { judge } from './preview.ts'
 
 /**
  * The eligible destination whose `cost / weight` is least, or null. Of equals the earliest in the pool. Products
@@ -12,23 +13,42 @@ export function leastByWeight(
   cost: (destination: Destination) => number,
 ): Destination | null {
   let best: Destination | null = null
-  let bestCost = 0
+  // Nobody yet: a cost at no weight, which everybody of some weight outdoes.
+  let bestCost = 1
+  let bestWeight = 0
   for (const destination of pool) {
-    if (best === null) {
-      if (!isEligible(destination)) continue
-    } else if (destination.isOverloaded) continue
+    if (destination.isOverloaded) continue
+    const { weight } = destination
     const own = cost(destination)
-    if (best !== null && !isMore(bestCost, destination.weight, own, best.weight)) continue
+    if (!isMore(bestCost, weight, own, bestWeight)) continue
     best = destination
     bestCost = own
+    bestWeight = weight
   }
   return best
 }
+
+/** The preview of a pick by {@link leastByWeight}; `costs` says what `cost` is. */
+export const judgeByWeight = (
+  pool: readonly Destination[],
+  cost: (destination: Destination) => number,
+  costs: string,
+): Preview =>
+  judge(pool, {
+    picked: leastByWeight(pool, cost),
+    by: `least ${costs} / weight`,
+    score: (destination) => (destination.weight > 0 ? cost(destination) / destination.weight : null),
+    against: 'outdone',
+  })
+
+/** The cost that sed and nq go by: active connections, the new one among them. */
+export const expectedDelay = ({ active }: Destination): number => active + 1
 
 /** `a × b > c × d`, exactly: doubles where they are exact, 64-bit integers beyond. */
 function isMore(a: number, b: number, c: number, d: number): boolean {
   const left = a * b
   const right = c * d
-  if (left <= Number.MAX_SAFE_INTEGER && right <= Number.MAX_SAFE_INTEGER) return left > right
-  return BigInt(a) * BigInt(b) > BigInt(c) * BigInt(d)
+  return left + right <= Number.MAX_SAFE_INTEGER
+    ? left > right
+    : BigInt(a) * BigInt(b) > BigInt(c) * BigInt(d)
 }

@@ -31,9 +31,14 @@ export class LocalityCache<Entry extends CacheEntry> {
 
   /** The entry for the flow's virtual address, marked as used now. */
   use(flow: Flow): Entry | undefined {
-    const entry = this.#bucketOf(flow).get(keyOf(flow))
+    const entry = this.peek(flow)
     if (entry !== undefined) entry.lastUseMs = flow.nowMs
     return entry
+  }
+
+  /** The entry for the flow's virtual address, left as it is. */
+  peek(flow: Flow): Entry | undefined {
+    return this.#bucketOf(flow).get(keyOf(flow))
   }
 
   set(flow: Flow, entry: Entry): void {

@@ -7,32 +7,45 @@ import { foldAddress } from '../bytes/address.ts'
 import type { Destination } from '../service/destination.ts'
 import { type Flow, isEligible, SCHEDULER_FLAG, type SchedulerFactory } from '../service/scheduler.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
+import { judge } from './preview.ts'
 import { sipHash } from './sip-hash.ts'
 
 /** Slots of the lookup table, a prime: the kernel's default size. */
 const SLOTS = 4093
 /** Weights are scaled down until the turns of the heaviest take at most so many bits. */
 const TURN_BITS = 6
-const place = sipHash(2_654_435_761)
-const stride = sipHash(2_654_446_892)
+const placeHash = sipHash(2_654_435_761)
+const strideHash = sipHash(2_654_446_892)
+
+/** The slot that a client looks in, and the one where a destination begins to look for free ones. */
+const place = (key: number): number => (placeHash(key) >>> 0) % SLOTS
+/** How far a destination goes on from each slot to the next. */
+const stride = (key: number): number => ((strideHash(key) >>> 0) % (SLOTS - 1)) + 1
 
 /** Flag 1 (`mh-fallback`) tries other slots when the destination is unavailable; flag 2 (`mh-port`) hashes the port too. */
 export const mh: SchedulerFactory = ({ flags: initialFlags }) => {
   let flags = initialFlags
   let table: readonly Destination[] = []
+  const pick = (flow: Flow): Destination | null => {
+    if (table.length === 0) return null
+    const key = keyOf(flow, (flags & SCHEDULER_FLAG['flag-2']) !== 0)
+    const first = place(key)
+    const destination = table[first]!
+    if (isEligible(destination)) return destination
+    if ((flags & SCHEDULER_FLAG['flag-1']) === 0) return null
+    for (let offset = 0; offset < SLOTS; offset++) {
+      const probed = table[place((key + ((offset + first) % SLOTS)) | 0)]!
+      if (isEligible(probed)) return probed
+    }
+    return null
+  }
   return {
-    pick(flow) {
-      if (table.length === 0) return null
-      const key = keyOf(flow, (flags & SCHEDULER_FLAG['flag-2']) !== 0)
-      const first = place(key) % SLOTS
-      const destination = table[first]!
-      if (isEligible(destination)) return destination
-      if ((flags & SCHEDULER_FLAG['flag-1']) === 0) return null
-      for (let offset = 0; offset < SLOTS; offset++) {
-        const probed = table[place((key + ((offset + first) % SLOTS)) | 0) % SLOTS]!
-        if (isEligible(probed)) return probed
-      }
-      return null
+    pick,
+    preview(flow, pool) {
+      const hashesPort = (flags & SCHEDULER_FLAG['flag-2']) !== 0
+      const slot = `slot ${place(keyOf(flow, hashesPort))} of ${SLOTS}`
+      const by = `${slot}, by client address${hashesPort ? ' and port' : ''}`
+      return judge(pool, { picked: pick(flow), by, against: 'other-slot' })
     },
     poolChanged(pool) {
       // More destinations than slots cannot all have one; as the kernel does, keep the table as it is.
@@ -84,8 +97,8 @@ function claimsOf(pool: readonly Destination[]): Claim[] {
     return {
       destination,
       turns: Math.max(1, Math.floor(destination.lastWeight / divisor) >> shift),
-      skip: (stride(key) % (SLOTS - 1)) + 1,
-      at: place(key) % SLOTS,
+      skip: stride(key),
+      at: place(key),
     }
   })
 }

@@ -3,10 +3,21 @@
  * ipvsadm(8), `ovf`.
  */
 
+import type { Destination } from '../service/destination.ts'
 import { isEligible, type SchedulerFactory } from '../service/scheduler.ts'
 import { heaviest } from './heaviest.ts'
+import { judge } from './preview.ts'
 
 export const ovf: SchedulerFactory = () => ({
-  pick: (_flow, pool) =>
-    heaviest(pool, (destination) => isEligible(destination) && destination.active <= destination.weight),
+  pick: (_flow, pool) => heaviest(pool, hasRoom),
+  preview: (_flow, pool) =>
+    judge(pool, {
+      picked: heaviest(pool, hasRoom),
+      by: 'greatest weight, until as many are active',
+      score: ({ weight }) => weight,
+      against: (destination) => (hasRoom(destination) ? 'lighter' : 'full'),
+    }),
 })
+
+const hasRoom = (destination: Destination): boolean =>
+  isEligible(destination) && destination.active <= destination.weight

@@ -4,6 +4,7 @@ import { foldAddress } from '../bytes/address.ts'
 import type { Destination } from '../service/destination.ts'
 import { type Flow, isEligible, SCHEDULER_FLAG, type SchedulerFactory } from '../service/scheduler.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
+import { judge } from './preview.ts'
 
 const SLOTS = 256
 
@@ -11,19 +12,26 @@ const SLOTS = 256
 export const sh: SchedulerFactory = ({ flags: initialFlags }) => {
   let flags = initialFlags
   let table: readonly Destination[] = []
+  const pick = (flow: Flow): Destination | null => {
+    if (table.length === 0) return null
+    const hash = slotOf(flow, (flags & SCHEDULER_FLAG['flag-2']) !== 0)
+    const first = table[hash]!
+    if (isEligible(first)) return first
+    if ((flags & SCHEDULER_FLAG['flag-1']) === 0) return null
+    // IPVS adds the hash to the probe and then again within it: the search starts at twice the hash.
+    for (let offset = 0; offset < SLOTS; offset++) {
+      const probed = table[(2 * hash + offset) % SLOTS]!
+      if (isEligible(probed)) return probed
+    }
+    return null
+  }
   return {
-    pick(flow) {
-      if (table.length === 0) return null
-      const hash = slotOf(flow, (flags & SCHEDULER_FLAG['flag-2']) !== 0)
-      const first = table[hash]!
-      if (isEligible(first)) return first
-      if ((flags & SCHEDULER_FLAG['flag-1']) === 0) return null
-      // IPVS adds the hash to the probe and then again within it: the search starts at twice the hash.
-      for (let offset = 0; offset < SLOTS; offset++) {
-        const probed = table[(2 * hash + offset) % SLOTS]!
-        if (isEligible(probed)) return probed
-      }
-      return null
+    pick,
+    preview(flow, pool) {
+      const hashesPort = (flags & SCHEDULER_FLAG['flag-2']) !== 0
+      const slot = `slot ${slotOf(flow, hashesPort)} of ${SLOTS}`
+      const by = `${slot}, by client address${hashesPort ? ' and port' : ''}`
+      return judge(pool, { picked: pick(flow), by, against: 'other-slot' })
     },
     poolChanged(pool) {
       table = fillTable(pool)

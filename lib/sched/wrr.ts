@@ -2,6 +2,7 @@
 
 import type { Destination } from '../service/destination.ts'
 import type { SchedulerFactory } from '../service/scheduler.ts'
+import { judge } from './preview.ts'
 
 const BEFORE_FIRST = -1
 
@@ -14,41 +15,57 @@ export const wrr: SchedulerFactory = () => {
   let highest = 0
   let threshold = 0
 
-  return {
-    pick(_flow, pool) {
-      if (highest === 0) return null
-      const last = cursor
-      /** In the final pass of a second descent, the place at which everybody has been asked. */
-      let stop = BEFORE_FIRST
-      let hasRestarted = false
-      let isLastPass = false
-      let from = cursor
-      for (;;) {
-        for (let index = from + 1; index < pool.length; index++) {
-          const destination = pool[index]!
-          if (!destination.isOverloaded && destination.weight >= threshold) {
-            cursor = index
-            return destination
-          }
-          if (index === stop) {
-            cursor = index
-            return null
-          }
+  const pick = (pool: readonly Destination[]): Destination | null => {
+    if (highest === 0) return null
+    const last = cursor
+    /** In the final pass of a second descent, the place at which everybody has been asked. */
+    let stop = BEFORE_FIRST
+    let hasRestarted = false
+    let isLastPass = false
+    let from = cursor
+    for (;;) {
+      for (let index = from + 1; index < pool.length; index++) {
+        const destination = pool[index]!
+        if (!destination.isOverloaded && destination.weight >= threshold) {
+          cursor = index
+          return destination
         }
-        from = BEFORE_FIRST
-        threshold -= step
-        if (threshold <= 0) {
-          threshold = highest
-          if (isLastPass || last === BEFORE_FIRST) {
-            cursor = BEFORE_FIRST
-            return null
-          }
-          hasRestarted = true
+        if (index === stop) {
+          cursor = index
+          return null
         }
-        threshold = skipUnmet(threshold, step, pool)
-        isLastPass = threshold <= step
-        if (isLastPass && hasRestarted && last !== BEFORE_FIRST) stop = last
       }
+      from = BEFORE_FIRST
+      threshold -= step
+      if (threshold <= 0) {
+        threshold = highest
+        if (isLastPass || last === BEFORE_FIRST) {
+          cursor = BEFORE_FIRST
+          return null
+        }
+        hasRestarted = true
+      }
+      threshold = skipUnmet(threshold, step, pool)
+      isLastPass = threshold <= step
+      if (isLastPass && hasRestarted && last !== BEFORE_FIRST) stop = last
+    }
+  }
+
+  return {
+    pick: (_flow, pool) => pick(pool),
+    preview(_flow, pool) {
+      // Nobody looks on in the meantime: what the rehearsal moves is put back before the call ends.
+      const [cursorBefore, thresholdBefore] = [cursor, threshold]
+      const picked = pick(pool)
+      const present = threshold
+      cursor = cursorBefore
+      threshold = thresholdBefore
+      return judge(pool, {
+        picked,
+        by: `the next in turn of weight ${present} or more`,
+        score: ({ weight }) => weight,
+        against: ({ weight }) => (weight < present ? 'below-threshold' : 'later-turn'),
+      })
     },
     poolChanged(pool, change) {
       cursor = BEFORE_FIRST

@@ -9,7 +9,11 @@ const IPV4_CHECKSUM = 10
 const IPV6_HOP_LIMIT = 7
 
 /** Takes one off, in place, the IPv4 header checksum following. The hop limit must be above 0. */
-export function decrementHopLimit({ bytes, start, family }: Packet): void {
+export function decrementHopLimit({
+  bytes,
+  start,
+  family,
+}: Pick<Packet, 'bytes' | 'start' | 'family'>): void {
   if (family === 6) {
     writeU8(bytes, start + IPV6_HOP_LIMIT, readU8(bytes, start + IPV6_HOP_LIMIT) - 1)
     return

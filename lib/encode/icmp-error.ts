@@ -14,6 +14,7 @@ export const ICMP_ERROR = {
   timeExceeded: { 4: [11, 0], 6: [3, 0] },
 } as const
 export type IcmpErrorKind = keyof typeof ICMP_ERROR
+export type IcmpTypeCode = readonly [type: number, code: number]
 
 /** The longest error written: IPv4 keeps to 576 octets (RFC 1812 §4.3.2.3), IPv6 to 1280 (RFC 4443 §2.4). */
 export const ICMP_ERROR_MAX_BYTES = 1280
@@ -37,18 +38,19 @@ const isZero = ({ sourceW0, sourceW1, sourceW2, sourceW3 }: Packet): boolean =>
 /**
  * Writes a whole IP packet to `out` from 0 on, from the offending packet's destination to its source, and returns its
  * length. `out` has room for {@link ICMP_ERROR_MAX_BYTES}.
- * @param mtuBytes what `packetTooBig` reports; 0 for the others
+ * @param what by name, or type and code as they are to be
+ * @param rest the four octets behind the checksum: the MTU in octets for `packetTooBig`, 0 for the other names
  * @param source who says so, where that is not the offending packet's destination
  */
 export function writeIcmpError(
   out: Uint8Array,
   packet: Packet,
-  kind: IcmpErrorKind,
-  mtuBytes: number,
+  what: IcmpErrorKind | IcmpTypeCode,
+  rest: number,
   identification: number,
   source: IpAddress | null = null,
 ): number {
-  const [type, code] = ICMP_ERROR[kind][packet.family]
+  const [type, code] = typeof what === 'string' ? ICMP_ERROR[what][packet.family] : what
   const headerBytes = packet.family === 4 ? 20 : 40
   const room = MAX_BYTES[packet.family] - headerBytes - ICMP_BYTES
   const quotedEnd = Math.min(packet.end, packet.start + room)
@@ -60,7 +62,7 @@ export function writeIcmpError(
   writeU8(out, icmpAt, type)
   writeU8(out, icmpAt + 1, code)
   writeU16(out, icmpAt + 2, 0)
-  writeU32(out, icmpAt + 4, mtuBytes)
+  writeU32(out, icmpAt + 4, rest)
   for (let from = packet.start, at = icmpAt + ICMP_BYTES; from < quotedEnd; from++, at++) {
     writeU8(out, at, readU8(packet.bytes, from))
   }

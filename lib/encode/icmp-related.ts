@@ -1,10 +1,12 @@
 /** ICMP errors about a masqueraded connection: the outer address and the quoted packet's endpoint change together. */
 
+import { writeAddress } from '../bytes/address.ts'
 import { checksum, pseudoHeaderSum6 } from '../bytes/checksum.ts'
 import { writeU16, writeU32 } from '../bytes/octets.ts'
 import { WORD } from '../conn/layout.ts'
 import type { Packet } from '../wire/packet.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
+import { hasPorts, PROTOCOL } from '../wire/protocol.ts'
+import type { Local } from './nat.ts'
 
 /** Where the addresses stand in an IP header, and the checksum in IPv4's and ICMP's. */
 const AT = { 4: { source: 12, destination: 16 }, 6: { source: 8, destination: 24 } } as const
@@ -13,22 +15,45 @@ const ICMP_CHECKSUM = 2
 
 /**
  * An error from the client's side, about an answer: it goes to the destination, and the answer it quotes comes from there.
- * `packet` is the error, `quoted` what it is about, both in the same bytes.
+ * `packet` is the error, `quoted` what it is about, both in the same bytes; `local` where full NAT hides the client.
  */
-export function relateInbound(packet: Packet, quoted: Packet, words: Int32Array, base: number): void {
+export function relateInbound(
+  packet: Packet,
+  quoted: Packet,
+  words: Int32Array,
+  base: number,
+  local: Local | null,
+): void {
   const to = base + WORD.destination
   writeAddressWords(packet, 'destination', words, to)
   writeAddressWords(quoted, 'source', words, to)
   writePort(quoted, 0, words[base + WORD.kind]! >>> 16)
+  if (local !== null) {
+    writeAddress(packet.bytes, packet.start + AT[packet.family].source, local.address)
+    writeAddress(quoted.bytes, quoted.start + AT[quoted.family].destination, local.address)
+    writePort(quoted, 2, local.port)
+  }
   finish(packet, quoted)
 }
 
 /** An error from the server's side, about a request: it comes from the virtual service, to which the request went. */
-export function relateOutbound(packet: Packet, quoted: Packet, words: Int32Array, base: number): void {
+export function relateOutbound(
+  packet: Packet,
+  quoted: Packet,
+  words: Int32Array,
+  base: number,
+  local: Local | null,
+): void {
   const from = base + WORD.virtual
   writeAddressWords(packet, 'source', words, from)
   writeAddressWords(quoted, 'destination', words, from)
   writePort(quoted, 2, words[base + WORD.ports]! & 0xffff)
+  if (local !== null) {
+    const client = base + WORD.client
+    writeAddressWords(packet, 'destination', words, client)
+    writeAddressWords(quoted, 'source', words, client)
+    writePort(quoted, 0, words[base + WORD.ports]! >>> 16)
+  }
   finish(packet, quoted)
 }
 
@@ -54,9 +79,8 @@ function writeAddressWords(
 }
 
 function writePort(quoted: Packet, at: number, port: number): void {
-  const { protocol } = quoted
-  const hasPorts = protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp || protocol === PROTOCOL.sctp
-  if (hasPorts && !quoted.isLaterFragment) writeU16(quoted.bytes, quoted.transportStart + at, port)
+  if (hasPorts(quoted.protocol) && !quoted.isLaterFragment)
+    writeU16(quoted.bytes, quoted.transportStart + at, port)
 }
 
 /** The quoted transport's checksum stays as it is: nobody can verify a part. All others are computed afresh. */

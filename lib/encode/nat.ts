@@ -1,5 +1,6 @@
 /** Masquerading: the packet's destination endpoint is rewritten on the way in, its source endpoint on the way out. */
 
+import { type IpAddress, writeAddress } from '../bytes/address.ts'
 import { adjustBy, fold16, invertDelta, wordDelta } from '../bytes/checksum.ts'
 import { readU16, writeU16, writeU32 } from '../bytes/octets.ts'
 import { WORD } from '../conn/layout.ts'
@@ -26,6 +27,24 @@ export function natDelta(words: Int32Array, base: number): number {
   return fold16(sum)
 }
 
+/**
+ * What full NAT adds to {@link natDelta}: the client's endpoint is rewritten too, to the director's own. One sum carries
+ * both, since it is the sum of the changes that a checksum knows.
+ */
+export function withLocalDelta(delta: number, words: Int32Array, base: number, local: Local): number {
+  let sum = delta + wordDelta(words[base + WORD.ports]! >>> 16, local.port)
+  const { w0, w1, w2, w3 } = local.address
+  sum += wordDelta(words[base + WORD.client]!, w0) + wordDelta(words[base + WORD.client + 1]!, w1)
+  sum += wordDelta(words[base + WORD.client + 2]!, w2) + wordDelta(words[base + WORD.client + 3]!, w3)
+  return fold16(sum)
+}
+
+/** The director's own endpoint, behind which full NAT puts a client. */
+export interface Local {
+  readonly address: IpAddress
+  readonly port: number
+}
+
 /** Client → virtual service becomes client → destination, in place. */
 export function rewriteInbound(packet: Packet, words: Int32Array, base: number, offload: Offload): void {
   const { bytes, start } = packet
@@ -46,6 +65,27 @@ export function rewriteOutbound(packet: Packet, words: Int32Array, base: number,
   writeTransport(packet, PORT.source, port, invertDelta(words[base + WORD.natDelta]!), offload)
 }
 
+/**
+ * Full NAT, before {@link rewriteInbound}, which settles the transport checksum for both: the packet comes from the
+ * director's own endpoint instead of the client's.
+ */
+export function rewriteClient(packet: Packet, { address, port }: Local): void {
+  const { bytes, start, transportStart } = packet
+  if (packet.family === 4) writeIpv4Address(packet, IPV4.source, packet.sourceW0, address.w0)
+  else writeAddress(bytes, start + IPV6.source, address)
+  if (hasPorts(packet.protocol)) writeU16(bytes, transportStart + PORT.source, port)
+}
+
+/** The way back, before {@link rewriteOutbound}: the packet goes to the client instead of the director. */
+export function rewriteToClient(packet: Packet, words: Int32Array, base: number): void {
+  const { bytes, start, transportStart } = packet
+  const to = base + WORD.client
+  if (packet.family === 4) writeIpv4Address(packet, IPV4.destination, packet.destinationW0, words[to]!)
+  else writeIpv6Address(bytes, start + IPV6.destination, words, to)
+  if (hasPorts(packet.protocol))
+    writeU16(bytes, transportStart + PORT.destination, words[base + WORD.ports]! >>> 16)
+}
+
 function writeIpv4Address({ bytes, start }: Packet, at: number, was: number, is: number): void {
   writeU32(bytes, start + at, is)
   const checksum = readU16(bytes, start + IPV4.checksum)
@@ -60,15 +100,19 @@ function writeIpv6Address(bytes: Uint8Array, at: number, words: Int32Array, from
 function writeTransport(packet: Packet, at: number, port: number, delta: number, offload: Offload): void {
   const { bytes, transportStart, protocol } = packet
   if (packet.isLaterFragment || !hasPorts(protocol)) return
-  const changesPort = readU16(bytes, transportStart + at) !== port
   writeU16(bytes, transportStart + at, port)
   // What offload left unfinished is finished here; on a super-packet the kernel does it when it segments.
   if (offload === OFFLOAD.unfinishedSuper) return
   if (offload === OFFLOAD.unfinished || lacksChecksum(packet)) finishTransportChecksum(packet)
   else if (protocol !== PROTOCOL.sctp) adjustTransportChecksum(packet, delta)
   // SCTP's covers no address. Nothing is added to a CRC in passing: it is computed afresh, where all it covers is here.
-  else if (changesPort && !packet.isFragment) finishTransportChecksum(packet)
+  else if (!packet.isFragment && hasOtherPorts(packet)) finishTransportChecksum(packet)
 }
+
+/** Whether a port was rewritten: the fields of the packet are as it came. */
+const hasOtherPorts = ({ bytes, transportStart, sourcePort, destinationPort }: Packet): boolean =>
+  readU16(bytes, transportStart + PORT.source) !== sourcePort ||
+  readU16(bytes, transportStart + PORT.destination) !== destinationPort
 
 /** A datagram without checksum, which IPVS gives one; a fragment cannot have one, since its rest is elsewhere. */
 const lacksChecksum = (packet: Packet): boolean =>

@@ -80,11 +80,12 @@ export class Packet implements ExtensionWalk {
 
   /**
    * Reads the packet at the beginning of `[start, end)` strictly, which must lie within `bytes`. Answers null when
-   * it is sound; otherwise how it is malformed, and then no field but `bytes` and `start` counts.
+   * it is sound; otherwise how it is malformed, and then no field but `bytes`, `start` and `end` counts.
    */
   read(bytes: Uint8Array, start: number, end: number): Malformed | null {
     this.bytes = bytes
     this.start = start
+    this.end = end
     if (end <= start) return MALFORMED['ip-empty']
     const version = readU8(bytes, start) >>> 4
     if (version === 4) {

@@ -52,6 +52,17 @@ export class PartialDatagram {
     return this.#receivedBytes === this.#endBytes
   }
 
+  /** Another that holds the same pieces. */
+  copy(): PartialDatagram {
+    const copy = new PartialDatagram(this.key, this.startedMs)
+    const { pieces } = copy
+    Object.assign(copy, this, { pieces })
+    for (const piece of this.pieces) pieces.push(piece)
+    copy.#receivedBytes = this.#receivedBytes
+    copy.#endBytes = this.#endBytes
+    return copy
+  }
+
   /** Takes a copy of the fragment's data, whose emptiness and alignment were checked. Null when it fits in. */
   place(packet: Packet): Misfit | null {
     const from = packet.fragmentOffset

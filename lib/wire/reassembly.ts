@@ -124,6 +124,16 @@ export class Reassembly {
     return this.#assemble(datagram, packet.family)
   }
 
+  /** Takes in `packet`, a fragment, as the other would now. No more than that: all other datagrams stay the other's. */
+  imitate(other: Reassembly, packet: Packet): void {
+    for (const family of [4, 6] as const)
+      for (const [key, datagram] of other.#datagrams[family]) this.#datagrams[family].set(key, datagram)
+    this.#heldBytes = other.#heldBytes
+    const datagrams = this.#datagrams[packet.family]
+    const own = datagrams.get(keyOf(packet))
+    if (own !== undefined) datagrams.set(own.key, own.copy())
+  }
+
   /** Lets time pass: gives up the datagrams that are due. */
   passTime(nowMs: number): void {
     for (const family of [4, 6] as const) {

@@ -48,9 +48,11 @@ export function computeTransportChecksum(packet: Packet): number {
 
 /**
  * Writes {@link computeTransportChecksum}, of SCTP its CRC: for packets just emitted, and those whose checksum was left
- * to offload. The packet must be whole; one of a protocol without a checksum that we know is left alone.
+ * to offload. A packet of a protocol without a checksum that we know is left alone; so is a fragment, which does not
+ * have all that is to be summed.
  */
 export function finishTransportChecksum(packet: Packet): void {
+  if (packet.isFragment) return
   const { bytes, transportStart, protocol } = packet
   if (protocol === PROTOCOL.sctp) {
     writeSctpChecksum(bytes, transportStart, packet.end)

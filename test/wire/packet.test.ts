@@ -180,6 +180,14 @@ describe('Packet.read', () => {
     }
   })
 
+  it('says where the octets are that it refused, whatever it read before', () => {
+    const packet = readPacket(fromHex(KERNEL.tcp4))
+    for (const octets of [[], [0x45], [0xff, 0xff]]) {
+      expect(packet.read(Uint8Array.from(octets), 0, octets.length)).not.toBeNull()
+      expect([packet.start, packet.end]).toEqual([0, octets.length])
+    }
+  })
+
   it('refuses every truncated prefix of every packet', () => {
     for (const [name, hex] of Object.entries(KERNEL)) {
       for (const prefix of prefixes(fromHex(hex))) {

@@ -28,6 +28,17 @@ export class FtpSession {
     return this.#replies.isNone
   }
 
+  /** Another that has seen the same. */
+  copy(): FtpSession {
+    const copy = new FtpSession()
+    copy.mode = this.mode
+    Object.assign(copy.#replies, this.#replies)
+    Object.assign(copy.#requests, this.#requests)
+    copy.#answeredMode = this.#answeredMode
+    copy.#answeredSequence = this.#answeredSequence
+    return copy
+  }
+
   /** What the client's segment asks for, or null; the mode follows. */
   readRequest(packet: Packet, control: FtpControl): FtpFinding | null {
     const finding = findInRequest(packet.bytes, payloadStart(packet), packet.end, control)

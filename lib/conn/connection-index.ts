@@ -1,11 +1,14 @@
 /**
  * Where connections are found: chains of records in buckets. Both directions of a connection share one hash, of protocol,
  * client address and client port, so that one chain finds either; newer connections are found first.
+ *
+ * A chain is made of links, each a record's number and a tag of eight bits of its hash. They lie apart from the records:
+ * of two connections in one bucket the one that is not meant is nearly always passed by without reading it.
  */
 
 import type { Family } from '../bytes/address.ts'
 import type { Packet } from '../wire/packet.ts'
-import { FLAG, KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
+import { FLAG, KIND, NONE, RECORD_WORDS, RECORDS_MAX, WORD } from './layout.ts'
 
 /** What a lookup of a template compares. Words as in `Flow`. */
 export interface TemplateKey {
@@ -23,9 +26,21 @@ export interface TemplateKey {
   readonly virtualPort: number
 }
 
+/** A link's parts: the record's number, and the top of its hash. The link that ends a chain is {@link NONE}. */
+const RECORD_BITS = RECORDS_MAX
+const TAG_BITS = ~RECORDS_MAX
+
+/** The record that a link leads to, or {@link NONE}. */
+export const recordOf = (link: number): number => link & RECORD_BITS
+
+/** Whether the link leads to a record of this hash; hardly ever (1 in 256) to another. */
+export const isTagged = (link: number, hash: number): boolean => ((link ^ hash) & TAG_BITS) === 0
+
 export class ConnectionIndex {
-  /** The newest record of each bucket, or {@link NONE}. */
+  /** The link to the newest record of each bucket. */
   readonly heads: Int32Array
+  /** By record, the link to the next of its bucket. */
+  readonly next: Int32Array
   readonly #words: Int32Array
   readonly #mask: number
   readonly #seed: number
@@ -36,6 +51,7 @@ export class ConnectionIndex {
   constructor(words: Int32Array, limit: number, seed: number) {
     const buckets = 2 ** Math.max(8, Math.ceil(Math.log2(limit)) + 1)
     this.heads = new Int32Array(buckets)
+    this.next = new Int32Array(limit + 1)
     this.#words = words
     this.#mask = buckets - 1
     this.#seed = seed | 0
@@ -53,13 +69,18 @@ export class ConnectionIndex {
     const ports = (clientPort << 16) | packet.destinationPort
     const isIpv6 = packet.family === 6
     const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
-    let record =
-      this.heads[
-        this.bucketOf(kind, packet.sourceW0, packet.sourceW1, packet.sourceW2, packet.sourceW3, clientPort)
-      ]!
-    while (record !== NONE) {
-      const base = record * RECORD_WORDS
+    const hash = this.hashOf(
+      kind,
+      packet.sourceW0,
+      packet.sourceW1,
+      packet.sourceW2,
+      packet.sourceW3,
+      clientPort,
+    )
+    for (let link = this.#first(hash); link !== NONE; link = this.next[recordOf(link)]!) {
+      const base = recordOf(link) * RECORD_WORDS
       if (
+        isTagged(link, hash) &&
         words[base + WORD.client] === packet.sourceW0 &&
         words[base + WORD.ports] === ports &&
         words[base + WORD.virtual] === packet.destinationW0 &&
@@ -73,8 +94,7 @@ export class ConnectionIndex {
             words[base + WORD.virtual + 3] === packet.destinationW3)) &&
         (clientPort !== 0 || (words[base + WORD.flags]! & FLAG.noClientPort) !== 0)
       )
-        return record
-      record = words[base + WORD.nextInBucket]!
+        return recordOf(link)
     }
     return NONE
   }
@@ -87,20 +107,18 @@ export class ConnectionIndex {
     const words = this.#words
     const isIpv6 = packet.family === 6
     const kind = (packet.protocol << 8) | (isIpv6 ? KIND.ipv6 : 0)
-    let record =
-      this.heads[
-        this.bucketOf(
-          kind,
-          packet.destinationW0,
-          packet.destinationW1,
-          packet.destinationW2,
-          packet.destinationW3,
-          packet.destinationPort,
-        )
-      ]!
-    while (record !== NONE) {
-      const base = record * RECORD_WORDS
+    const hash = this.hashOf(
+      kind,
+      packet.destinationW0,
+      packet.destinationW1,
+      packet.destinationW2,
+      packet.destinationW3,
+      packet.destinationPort,
+    )
+    for (let link = this.#first(hash); link !== NONE; link = this.next[recordOf(link)]!) {
+      const base = recordOf(link) * RECORD_WORDS
       if (
+        isTagged(link, hash) &&
         words[base + WORD.client] === packet.destinationW0 &&
         words[base + WORD.ports]! >>> 16 === packet.destinationPort &&
         (words[base + WORD.kind]! & KEY_BITS) === kind &&
@@ -111,8 +129,7 @@ export class ConnectionIndex {
             words[base + WORD.client + 3] === packet.destinationW3)) &&
         (words[base + WORD.flags]! & FLAG.template) === 0
       )
-        return record
-      record = words[base + WORD.nextInBucket]!
+        return recordOf(link)
     }
     return NONE
   }
@@ -120,13 +137,11 @@ export class ConnectionIndex {
   /** The template of this key that no persistence engine made, or {@link NONE}. */
   findTemplate(key: TemplateKey): number {
     const { clientW0, clientW1, clientW2, clientW3 } = key
-    let record =
-      this.heads[this.bucketOf(kindOf(key), clientW0, clientW1, clientW2, clientW3, key.clientPort)]!
-    while (record !== NONE) {
-      const base = record * RECORD_WORDS
-      if (this.isTemplate(record, key) && (this.#words[base + WORD.flags]! & FLAG.engineData) === 0)
-        return record
-      record = this.#words[base + WORD.nextInBucket]!
+    const hash = this.hashOf(kindOf(key), clientW0, clientW1, clientW2, clientW3, key.clientPort)
+    for (let link = this.#first(hash); link !== NONE; link = this.next[recordOf(link)]!) {
+      const record = recordOf(link)
+      if (!isTagged(link, hash) || !this.isTemplate(record, key)) continue
+      if ((this.#words[record * RECORD_WORDS + WORD.flags]! & FLAG.engineData) === 0) return record
     }
     return NONE
   }
@@ -135,37 +150,56 @@ export class ConnectionIndex {
   add(record: number): void {
     const words = this.#words
     const base = record * RECORD_WORDS
-    const bucket = this.#bucketOfRecord(base)
+    const hash = this.#hashOfRecord(base)
+    const bucket = hash & this.#mask
+    words[base + WORD.hash] = hash
     if (words[base + WORD.flags]! & FLAG.noClientPort) this.#portless++
     words[base + WORD.flags]! |= FLAG.hashed
-    words[base + WORD.nextInBucket] = this.heads[bucket]!
-    this.heads[bucket] = record
+    this.next[record] = this.heads[bucket]!
+    this.heads[bucket] = (hash & TAG_BITS) | record
   }
 
   /** Takes the record out of its bucket. */
   remove(record: number): void {
+    const { heads, next } = this
     const words = this.#words
     const base = record * RECORD_WORDS
-    const next = words[base + WORD.nextInBucket]!
     words[base + WORD.flags]! &= ~FLAG.hashed
     if (words[base + WORD.flags]! & FLAG.noClientPort) this.#portless--
-    const bucket = this.#bucketOfRecord(base)
-    let each = this.heads[bucket]!
-    if (each === record) {
-      this.heads[bucket] = next
+    const bucket = words[base + WORD.hash]! & this.#mask
+    let before = this.newest(bucket)
+    if (before === record) {
+      heads[bucket] = next[record]!
       return
     }
-    for (;;) {
-      const at = each * RECORD_WORDS + WORD.nextInBucket
-      each = words[at]!
-      if (each !== record) continue
-      words[at] = next
-      return
-    }
+    while (this.after(before) !== record) before = this.after(before)
+    next[before] = next[record]!
   }
 
-  /** The bucket of a client; `kind` is protocol and family as in {@link WORD.kind}. Mixes as MurmurHash3 does (its constants); an IPv4 key skips the words that are 0. */
-  bucketOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
+  /** The newest record of a bucket, or {@link NONE}. */
+  newest(bucket: number): number {
+    return recordOf(this.heads[bucket]!)
+  }
+
+  /** The record behind this one in its bucket, or {@link NONE}. */
+  after(record: number): number {
+    return recordOf(this.next[record]!)
+  }
+
+  /** Touches the buckets of the first `count` of these records, that the waits for their memory overlap. */
+  touchBuckets(records: Int32Array, count: number): number {
+    const words = this.#words
+    let sum = 0
+    for (let at = 0; at < count; at++)
+      sum = (sum + this.#first(words[records[at]! * RECORD_WORDS + WORD.hash]!)) | 0
+    return sum
+  }
+
+  /**
+   * The hash of a client, 32 bits; `kind` is protocol and family as in {@link WORD.kind}. Mixes as MurmurHash3 does (its
+   * constants); an IPv4 key skips the words that are 0.
+   */
+  hashOf(kind: number, w0: number, w1: number, w2: number, w3: number, port: number): number {
     let hash = Math.imul(this.#seed ^ w0, 0xcc9e2d51)
     if (kind & KIND.ipv6) {
       hash = Math.imul(hash ^ (hash >>> 15) ^ w1, 0xcc9e2d51)
@@ -175,7 +209,7 @@ export class ConnectionIndex {
     hash = (hash ^ (hash >>> 15)) + Math.imul((port << 16) | kind, 0x9e3779b1)
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-    return (hash ^ (hash >>> 16)) & this.#mask
+    return hash ^ (hash >>> 16)
   }
 
   /** Whether the record is a template of this key. */
@@ -197,6 +231,11 @@ export class ConnectionIndex {
     )
   }
 
+  /** The link to the newest record of the hash's bucket. */
+  #first(hash: number): number {
+    return this.heads[hash & this.#mask]!
+  }
+
   /** The server's end of a connection as the packet shows it: destination when masqueraded, virtual otherwise. */
   #isServerSide(base: number, packet: Packet, isIpv6: boolean): boolean {
     const words = this.#words
@@ -213,9 +252,9 @@ export class ConnectionIndex {
     )
   }
 
-  #bucketOfRecord(base: number): number {
+  #hashOfRecord(base: number): number {
     const words = this.#words
-    return this.bucketOf(
+    return this.hashOf(
       words[base + WORD.kind]! & KEY_BITS,
       words[base + WORD.client]!,
       words[base + WORD.client + 1]!,

@@ -6,11 +6,11 @@ import { ConnectionIndex, kindOf, type TemplateKey } from './connection-index.ts
 import { type ConnectionView, viewOf } from './connection-view.ts'
 import { EngineData } from './engine-data.ts'
 import { ExpiryWheel } from './expiry-wheel.ts'
-import { FLAG, KIND, NONE, RECORD_WORDS, TEMPLATE_STATE, WORD } from './layout.ts'
+import { FLAG, KIND, NONE, RECORD_WORDS, RECORDS_MAX, TEMPLATE_STATE, WORD } from './layout.ts'
 import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
 export interface ConnectionTableOptions {
-  /** The most connections there can be. Memory is reserved for all, and used only as far as they come. */
+  /** The most connections there can be, up to 16,777,215. Memory is reserved for all, and used as far as they come. */
   readonly limit: number
   /** Seed of the hash: an outsider must not be able to guess which connections share a bucket. */
   readonly seed: number
@@ -42,6 +42,8 @@ export interface NewConnection {
 const POSTPONED_TICKS = 60 * TICKS_PER_SEC
 /** Until the first packet's state says otherwise. */
 const INITIAL_TIMEOUT_TICKS = 3 * TICKS_PER_SEC
+/** So many that are due are looked at together, so that the waits for their memory overlap. */
+const DUE_MAX = 32
 
 /**
  * Records are numbers from 1; read and write them through {@link words} and the offsets of `layout.ts`, or as values
@@ -53,12 +55,19 @@ export class ConnectionTable {
   readonly index: ConnectionIndex
   readonly #engineData = new EngineData()
   readonly #wheel: ExpiryWheel
+  readonly #due = new Int32Array(DUE_MAX)
+  /** Where the sums of touched memory go: a load that nobody uses would be optimised away. */
+  readonly #touched = new Int32Array(1)
   #size = 0
   /** Records from here on have never been used. */
   #untouched = 1
+  /** The first of the free records that were used before; the index's links lead from each to the next. */
   #free = NONE
 
+  /** Throws a RangeError for a limit that is none. */
   constructor({ limit, seed, nowMs }: ConnectionTableOptions) {
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= RECORDS_MAX))
+      throw new RangeError(`the limit of ${limit} connections is not a whole number from 1 to ${RECORDS_MAX}`)
     this.limit = limit
     this.words = new Int32Array((limit + 1) * RECORD_WORDS)
     this.index = new ConnectionIndex(this.words, limit, seed)
@@ -200,23 +209,53 @@ export class ConnectionTable {
    * `budget` records, so that no call takes long; false when there are more to look at.
    */
   expire(nowMs: number, budget: number, onRemoved: (record: number) => void): boolean {
-    const words = this.words
     const nowTick = tickOf(nowMs)
-    for (let looked = 0; looked < budget; looked++) {
-      const record = this.#wheel.takeDue(nowTick)
-      if (record === NONE) return true
-      const base = record * RECORD_WORDS
-      if (words[base + WORD.deadlineTick]! > nowTick) {
-        this.#wheel.file(record)
-      } else if (words[base + WORD.controlled]! > 0) {
-        words[base + WORD.timeoutTicks] = POSTPONED_TICKS
-        words[base + WORD.deadlineTick] = startTickOf(nowMs) + POSTPONED_TICKS
-        this.#wheel.file(record)
-      } else {
-        this.#release(record, onRemoved)
-      }
+    for (let left = budget; left > 0; ) {
+      const taken = this.#wheel.takeDue(nowTick, this.#due, left)
+      if (taken === 0) return true
+      this.#expireTaken(taken, nowMs, nowTick, onRemoved)
+      left -= taken
     }
     return false
+  }
+
+  /** The first `taken` of {@link ConnectionTable.#due}: filed anew those that live on, forgotten the others. */
+  #expireTaken(taken: number, nowMs: number, nowTick: number, onRemoved: (record: number) => void): void {
+    const due = this.#due
+    let over = 0
+    for (let at = 0; at < taken; at++) {
+      const record = due[at]!
+      if (this.words[record * RECORD_WORDS + WORD.deadlineTick]! > nowTick) this.#wheel.file(record)
+      else due[over++] = record
+    }
+    this.#touched[0] = this.index.touchBuckets(due, over)
+    for (let at = 0; at < over; at++) this.#end(due[at]!, nowMs, onRemoved)
+  }
+
+  /** The connection's time is over: it is forgotten, unless it still controls others. */
+  #end(record: number, nowMs: number, onRemoved: (record: number) => void): void {
+    const words = this.words
+    const base = record * RECORD_WORDS
+    if (words[base + WORD.controlled]! === 0) {
+      this.#release(record, onRemoved)
+      return
+    }
+    words[base + WORD.timeoutTicks] = POSTPONED_TICKS
+    words[base + WORD.deadlineTick] = startTickOf(nowMs) + POSTPONED_TICKS
+    this.#wheel.file(record)
+  }
+
+  /**
+   * How many {@link ConnectionTable.expire} would forget, looking at no more than `budget` records; `ended` of them being
+   * ended by {@link ConnectionTable.expireNow} before.
+   */
+  dueCount(nowMs: number, budget: number, ended: number): number {
+    const nowTick = tickOf(nowMs)
+    const due = this.#wheel.peekDue(nowTick, budget).filter((record) => {
+      const base = record * RECORD_WORDS
+      return this.words[base + WORD.deadlineTick]! <= nowTick && this.words[base + WORD.controlled]! === 0
+    })
+    return due.length + (this.#wheel.isBehind(nowTick) ? ended : 0)
   }
 
   /**
@@ -233,6 +272,13 @@ export class ConnectionTable {
     const isTemplate = (words[controller * RECORD_WORDS + WORD.flags]! & FLAG.template) !== 0
     const isAssured = words[controller * RECORD_WORDS + WORD.state] === TEMPLATE_STATE.assured
     if (!(isTemplate && isAssured)) this.remove(controller, onRemoved)
+  }
+
+  /** Takes back a connection that was only just created, and bound to nobody. */
+  discard(record: number): void {
+    const isFiled = (this.words[record * RECORD_WORDS + WORD.flags]! & FLAG.onePacket) === 0
+    if (isFiled) this.#wheel.unfile(record)
+    this.#release(record, () => {})
   }
 
   /** One datagram's connection is over. It was never filed, and its template stays. */
@@ -263,10 +309,23 @@ export class ConnectionTable {
     return viewOf(this.words, record, this.engineData(record), nowMs)
   }
 
+  /** Touches the records that the next `count` new connections will take, as far as they were used before. */
+  touchFree(count: number): number {
+    const { words } = this
+    const { next } = this.index
+    let sum = 0
+    let record = this.#free
+    for (let touched = 0; touched < count && record !== NONE; touched++) {
+      sum = (sum + words[record * RECORD_WORDS]! + words[record * RECORD_WORDS + WORD.flags]!) | 0
+      record = next[record]!
+    }
+    return sum
+  }
+
   #takeRecord(): number {
     const record = this.#free
     if (record !== NONE) {
-      this.#free = this.words[record * RECORD_WORDS + WORD.nextInBucket]!
+      this.#free = this.index.next[record]!
       return record
     }
     return this.#untouched > this.limit ? NONE : this.#untouched++
@@ -281,7 +340,7 @@ export class ConnectionTable {
     onRemoved(record)
     if (words[base + WORD.flags]! & FLAG.engineData) this.#engineData.delete(record)
     words[base + WORD.flags] = 0
-    words[base + WORD.nextInBucket] = this.#free
+    this.index.next[record] = this.#free
     this.#free = record
     this.#size--
   }

@@ -6,22 +6,26 @@
 
 import { readI32, readU8, readU16 } from '../bytes/octets.ts'
 import { hasPorts } from '../wire/protocol.ts'
-import type { ConnectionIndex } from './connection-index.ts'
+import { type ConnectionIndex, isTagged, recordOf } from './connection-index.ts'
 import type { ConnectionTable } from './connection-table.ts'
-import { KIND, RECORD_WORDS, WORD } from './layout.ts'
+import { KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
 
 const BATCH_MAX = 256
 
 export class Lookahead {
+  readonly #table: ConnectionTable
   readonly #index: ConnectionIndex
   readonly #words: Int32Array
-  readonly #buckets = new Int32Array(BATCH_MAX)
-  readonly #clientPorts = new Int32Array(BATCH_MAX)
+  /** Of each packet noted, the hash it will be looked up by. */
+  readonly #hashes = new Int32Array(BATCH_MAX)
+  /** Of each packet noted, where its chain was followed to. */
+  readonly #links = new Int32Array(BATCH_MAX)
   #count = 0
 
-  constructor({ index, words }: ConnectionTable) {
-    this.#index = index
-    this.#words = words
+  constructor(table: ConnectionTable) {
+    this.#table = table
+    this.#index = table.index
+    this.#words = table.words
   }
 
   /** Notes where the packet's connection will be looked for. Whatever it cannot guess cheaply it leaves out. */
@@ -33,15 +37,13 @@ export class Lookahead {
       const transport = start + (readU8(bytes, start) & 0x0f) * 4
       const client = readI32(bytes, start + (isInbound ? 12 : 16))
       const port = readU16(bytes, transport + (isInbound ? 0 : 2))
-      this.#clientPorts[this.#count] = port
-      this.#buckets[this.#count++] = this.#index.bucketOf(protocol << 8, client, 0, 0, 0, port)
+      this.#hashes[this.#count++] = this.#index.hashOf(protocol << 8, client, 0, 0, 0, port)
     } else if (version === 6) {
       const protocol = readU8(bytes, start + 6)
       if (!hasPorts(protocol)) return
       const at = start + (isInbound ? 8 : 24)
       const port = readU16(bytes, start + 40 + (isInbound ? 0 : 2))
-      this.#clientPorts[this.#count] = port
-      this.#buckets[this.#count++] = this.#index.bucketOf(
+      this.#hashes[this.#count++] = this.#index.hashOf(
         (protocol << 8) | KIND.ipv6,
         readI32(bytes, at),
         readI32(bytes, at + 4),
@@ -57,24 +59,26 @@ export class Lookahead {
    * its own loads only so many instructions. The sum only keeps the loads from being optimised away.
    */
   touch(): number {
-    const buckets = this.#buckets
-    const count = this.#count
-    const heads = this.#index.heads
     const words = this.#words
+    const hashes = this.#hashes
+    const links = this.#links
+    const { heads, next } = this.#index
+    const mask = heads.length - 1
+    const count = this.#count
+    this.#count = 0
+    for (let at = 0; at < count; at++) links[at] = heads[hashes[at]! & mask]!
+    let strangers = 0
+    for (let at = 0; at < count; at++) {
+      let link = links[at]!
+      while (link !== NONE && !isTagged(link, hashes[at]!)) link = next[recordOf(link)]!
+      links[at] = link
+      if (link === NONE) strangers++
+    }
     let sum = 0
-    for (let index = 0; index < count; index++) buckets[index] = heads[buckets[index]!]!
-    for (let index = 0; index < count; index++) {
-      const base = buckets[index]! * RECORD_WORDS
+    for (let at = 0; at < count; at++) {
+      const base = recordOf(links[at]!) * RECORD_WORDS
       sum = (sum + words[base]! + words[base + WORD.flags]!) | 0
     }
-    // Where the head of the chain is another client's, the record sought is most likely the next.
-    for (let index = 0; index < count; index++) {
-      const base = buckets[index]! * RECORD_WORDS
-      if (words[base + WORD.ports]! >>> 16 === this.#clientPorts[index]) continue
-      const next = words[base + WORD.nextInBucket]! * RECORD_WORDS
-      sum = (sum + words[next]! + words[next + WORD.flags]!) | 0
-    }
-    this.#count = 0
-    return sum
+    return (sum + this.#table.touchFree(strangers)) | 0
   }
 }

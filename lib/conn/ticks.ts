@@ -1,7 +1,7 @@
 /** Time as connections keep it: in ticks, so that a deadline is one signed 32-bit word for nearly seven years on the clock. */
 
 export const TICKS_PER_SEC = 10
-const TICK_MS = 1000 / TICKS_PER_SEC
+export const TICK_MS = 1000 / TICKS_PER_SEC
 
 /** The tick a moment belongs to: its deadlines are due. */
 export const tickOf = (nowMs: number): number => Math.floor(nowMs / TICK_MS)

@@ -191,26 +191,74 @@ describe('the table’s limit', () => {
   })
 })
 
+describe('a table of many connections', () => {
+  const LIMIT = 4096
+
+  beforeEach(() => {
+    table = new ConnectionTable({ limit: LIMIT, seed: 7, nowMs: 0 })
+  })
+
+  it('finds each of those that share a bucket, and after one has gone the others', () => {
+    const specs = Array.from({ length: LIMIT }, (_, n) => ({ ...WEB, client: `10.9.0.1:${1024 + n}` }))
+    const records = specs.map((spec) => create(spec))
+    expect(specs.map((spec) => table.findInbound(inboundOf(spec)))).toEqual(records)
+    expect(specs.map((spec) => table.findOutbound(outboundOf(spec)))).toEqual(records)
+    for (const [n, record] of records.entries()) if (n % 3 === 0) table.remove(record, onRemoved)
+    const left = records.map((record, n) => (n % 3 === 0 ? NONE : record))
+    expect(specs.map((spec) => table.findInbound(inboundOf(spec)))).toEqual(left)
+  })
+
+  it('has no empty bucket that leads to a record, and each record in one bucket', () => {
+    for (let n = 0; n < 1000; n++) create({ ...WEB, client: `10.9.${n % 7}.1:${1024 + n}` })
+    const filed: number[] = []
+    for (let bucket = 0; bucket < table.buckets; bucket++) {
+      for (let each = table.index.newest(bucket); each !== NONE; each = table.index.after(each))
+        filed.push(each)
+    }
+    expect(filed.sort((a, b) => a - b)).toEqual([...table.records()])
+  })
+
+  it('takes the records of those that have gone for new ones', () => {
+    const first = Array.from({ length: LIMIT }, (_, n) => create({ ...WEB, client: `10.9.0.1:${1024 + n}` }))
+    expireAll(0)
+    while (!expireAll(10_000));
+    expect(table.size).toBe(0)
+    const second = Array.from({ length: LIMIT }, (_, n) =>
+      create({ ...WEB, client: `10.9.0.2:${1024 + n}` }, 10_000),
+    )
+    expect(second.toSorted((a, b) => a - b)).toEqual(first)
+    expect(create({ ...WEB, client: '10.9.0.3:80' }, 10_000)).toBe(NONE)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, 16_777_216])('cannot have a limit of %s connections', (limit) => {
+    expect(() => new ConnectionTable({ limit, seed: 0, nowMs: 0 })).toThrow(
+      `the limit of ${limit} connections is not a whole number from 1 to 16777215`,
+    )
+  })
+})
+
 describe('the hash', () => {
   it('depends on the seed, so that an outsider cannot aim at one bucket', () => {
-    const bucketsOf = (seed: number) => {
+    const hashesOf = (seed: number) => {
       const own = new ConnectionTable({ limit: 4096, seed, nowMs: 0 })
-      return Array.from({ length: 64 }, (_, port) => own.index.bucketOf(6 << 8, 0x0a090001, 0, 0, 0, port))
+      return Array.from({ length: 64 }, (_, port) => own.index.hashOf(6 << 8, 0x0a090001, 0, 0, 0, port))
     }
-    expect(bucketsOf(1)).toEqual(bucketsOf(1))
-    expect(bucketsOf(1)).not.toEqual(bucketsOf(2))
+    expect(hashesOf(1)).toEqual(hashesOf(1))
+    expect(hashesOf(1)).not.toEqual(hashesOf(2))
   })
 
   it('spreads the ports of one client and neighbouring clients evenly', () => {
     const own = new ConnectionTable({ limit: 4096, seed: 12_345, nowMs: 0 })
-    for (const [name, bucketOf] of [
-      ['ports', (n: number) => own.index.bucketOf(6 << 8, 0x0a090001, 0, 0, 0, n)],
-      ['clients', (n: number) => own.index.bucketOf(6 << 8, (0x0a090000 + n) | 0, 0, 0, 0, 3000)],
-      ['IPv6 clients', (n: number) => own.index.bucketOf((6 << 8) | 1, 0xfd090000 | 0, 0, 0, n, 3000)],
+    for (const [name, hashOf] of [
+      ['ports', (n: number) => own.index.hashOf(6 << 8, 0x0a090001, 0, 0, 0, n)],
+      ['clients', (n: number) => own.index.hashOf(6 << 8, (0x0a090000 + n) | 0, 0, 0, 0, 3000)],
+      ['IPv6 clients', (n: number) => own.index.hashOf((6 << 8) | 1, 0xfd090000 | 0, 0, 0, n, 3000)],
     ] as const) {
-      const used = new Set(Array.from({ length: 4096 }, (_, n) => bucketOf(n)))
-      // 4096 balls in 4096 bins hit 63 % of them.
-      expect(used.size, name).toBeGreaterThan(4096 * 0.55)
+      const hashes = Array.from({ length: 4096 }, (_, n) => hashOf(n))
+      // 4096 balls in 8192 bins hit 39 % of them.
+      expect(new Set(hashes.map((hash) => hash & (own.buckets - 1))).size, name).toBeGreaterThan(8192 * 0.35)
+      // The links' tags are the top bits.
+      expect(new Set(hashes.map((hash) => hash >>> 24)).size, name).toBe(256)
     }
   })
 })

@@ -19,10 +19,14 @@ function fileAt(record: number, deadlineTick: number): void {
   wheel.file(record)
 }
 
+function takeOne(nowTick: number): number {
+  const into = new Int32Array(1)
+  return wheel.takeDue(nowTick, into, 1) === 1 ? into[0]! : NONE
+}
+
 function takeAll(nowTick: number): number[] {
   const taken: number[] = []
-  for (let record = wheel.takeDue(nowTick); record !== NONE; record = wheel.takeDue(nowTick))
-    taken.push(record)
+  for (let record = takeOne(nowTick); record !== NONE; record = takeOne(nowTick)) taken.push(record)
   return taken
 }
 
@@ -78,7 +82,7 @@ describe('ExpiryWheel', () => {
     ['the last to come', 1],
   ])('can take out %s of a tick that is being worked off', (_name, record) => {
     for (const each of [1, 2, 3]) fileAt(each, 10)
-    expect(wheel.takeDue(10)).toBe(3)
+    expect(takeOne(10)).toBe(3)
     wheel.unfile(record)
     expect(takeAll(10)).toEqual([1, 2].filter((each) => each !== record))
   })
@@ -86,10 +90,30 @@ describe('ExpiryWheel', () => {
   it('does not mix what is filed now into the tick that is being worked off', () => {
     fileAt(1, 10)
     fileAt(2, 10)
-    const first = wheel.takeDue(10)
+    const first = takeOne(10)
     fileAt(first, 10)
     expect(takeAll(10)).toEqual([1])
     expect(takeAll(11)).toEqual([first])
+  })
+
+  it('gives as many at once as are wanted and there is room for, across ticks', () => {
+    for (const [record, tick] of [[1, 10], [2, 10], [3, 12], [4, 20]] as const) fileAt(record, tick) // biome-ignore format: a table
+    const into = new Int32Array(8)
+    expect(wheel.takeDue(15, into, 1)).toBe(1)
+    expect(wheel.takeDue(15, into.subarray(1, 2), 8)).toBe(1)
+    expect(wheel.takeDue(15, into.subarray(2), 8)).toBe(1)
+    expect([...into]).toEqual([2, 1, 3, 0, 0, 0, 0, 0])
+    expect(wheel.takeDue(15, into, 8)).toBe(0)
+  })
+
+  it('can take out the neighbours of one that is taken already', () => {
+    for (const each of [1, 2, 3]) fileAt(each, 10)
+    expect(takeOne(10)).toBe(3)
+    wheel.unfile(2)
+    wheel.unfile(1)
+    expect(takeAll(10)).toEqual([])
+    fileAt(1, 12)
+    expect(takeAll(12)).toEqual([1])
   })
 
   it('begins at the tick it is told, however late that is', () => {

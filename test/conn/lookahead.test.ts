@@ -61,6 +61,15 @@ describe('Lookahead', () => {
     expect(lookahead.touch()).toBe(0)
   })
 
+  it('touches the record that a new connection will take, where it was used before', () => {
+    const { table, lookahead } = setUp()
+    const record = table.create(newConnection(WEB_6), 0)
+    table.remove(record, () => {})
+    expect(touchOf(table, record)).not.toBe(0)
+    note(lookahead, inboundOf(WEB), true)
+    expect(lookahead.touch()).toBe(touchOf(table, record))
+  })
+
   it('notes 256 packets at most and leaves the rest out', () => {
     const { table, lookahead } = setUp()
     const record = table.create(newConnection(WEB), 0)
@@ -71,12 +80,15 @@ describe('Lookahead', () => {
   it('changes nothing in the table', () => {
     const { table, lookahead } = setUp()
     table.create(newConnection(WEB), 0)
-    const [words, heads] = [table.words.slice(), table.index.heads.slice()]
+    const [words, heads, next] = [table.words, table.index.heads, table.index.next].map((each) =>
+      each.slice(),
+    )
     note(lookahead, inboundOf(WEB), true)
     note(lookahead, outboundOf(WEB), false)
     lookahead.touch()
     expect(table.words).toEqual(words)
     expect(table.index.heads).toEqual(heads)
+    expect(table.index.next).toEqual(next)
   })
 
   it.each([

@@ -38,6 +38,29 @@ export {
   Director,
   type DirectorOptions,
 } from './director/director.ts'
+export { printExplanation } from './director/explain-text.ts'
+export {
+  type AnswerExplained,
+  type CandidateExplained,
+  type Change,
+  CONNECTION_PASSED_OVER,
+  type ConnectionExplained,
+  type ConnectionPassedOver,
+  type ConnectionSummary,
+  type DroppingExplained,
+  type Explanation,
+  type ForwardingExplained,
+  type PacketExplained,
+  type SchedulingExplained,
+  SERVICE_FOUND,
+  type SentExplained,
+  type ServiceExplained,
+  type ServiceFound,
+  TEMPLATE_PASSED_OVER,
+  type TemplateExplained,
+  type TemplatePassedOver,
+  type VerdictExplained,
+} from './director/explanation.ts'
 export { KNOBS, type KnobName, type Knobs, knobFlaw } from './director/knobs.ts'
 export {
   DROP_REASONS,
@@ -60,7 +83,7 @@ export {
   type Path,
 } from './service/destination.ts'
 export * from './service/key.ts'
-export { isRefusal, REFUSALS, type Refusal, type RefusalCode } from './service/refusal.ts'
+export { granted, isRefusal, REFUSALS, type Refusal, type RefusalCode } from './service/refusal.ts'
 export * from './service/scheduler.ts'
 export { ServiceTable, type ServiceTableOptions } from './service/service-table.ts'
 export {
@@ -70,6 +93,7 @@ export {
   type TunnelType,
 } from './service/tunnel.ts'
 export type { ServiceSettings, VirtualService } from './service/virtual-service.ts'
+export { type Field, type FieldValue, headerFields } from './wire/fields.ts'
 export * from './wire/icmp.ts'
 export * from './wire/icmpv6.ts'
 export * from './wire/ipv4.ts'

@@ -1,9 +1,17 @@
 /** The verdicts a director gives: one reused object, every drop and pass counted by its reason, ICMP errors within limits. */
 
 import { foldAddress, type IpAddress } from '../bytes/address.ts'
-import { ICMP_ERROR_MAX_BYTES, type IcmpErrorKind, mayAnswer, writeIcmpError } from '../encode/icmp-error.ts'
+import {
+  ICMP_ERROR,
+  ICMP_ERROR_MAX_BYTES,
+  type IcmpErrorKind,
+  type IcmpTypeCode,
+  mayAnswer,
+  writeIcmpError,
+} from '../encode/icmp-error.ts'
 import type { Destination } from '../service/destination.ts'
 import type { Packet } from '../wire/packet.ts'
+import type { Reassembled } from '../wire/reassembly.ts'
 import { IcmpLimit } from './icmp-limit.ts'
 import { DROP_REASONS, type DropReason, PASS_REASONS, type PassReason, ReasonCounters } from './reasons.ts'
 import type { Verdict } from './verdict.ts'
@@ -23,7 +31,10 @@ export class Answers {
     end: 0,
     destination: null,
     answerBytes: 0,
+    reassembled: null,
   }
+  /** How the present packet came, where it came in fragments. */
+  reassembled: Reassembled | null = null
   #identification: number
 
   /** `packet` is the one that every verdict is about. */
@@ -38,8 +49,22 @@ export class Answers {
     return this.#identification
   }
 
+  /** Gives out from now on the numbers that the other would; the limits on ICMP errors stay its own. */
+  imitate(other: Answers): void {
+    this.#identification = other.#identification
+  }
+
+  /** Whether the limits would let an error of this kind go to the address now. */
+  wouldAllow(kind: IcmpErrorKind | null, { w0, w1, w2, w3 }: IpAddress, nowMs: number): boolean {
+    return isUnlimited(kind) || this.#icmpLimit.wouldAllow(foldAddress(w0, w1, w2, w3), nowMs)
+  }
+
   /** The packet goes on, from `start` to its end. */
-  forward(kind: 'accept' | 'rewrite' | 'direct' | 'send', start: number, destination: Destination): Verdict {
+  forward(
+    kind: 'accept' | 'rewrite' | 'direct' | 'send',
+    start: number,
+    destination: Destination | null,
+  ): Verdict {
     const verdict = this.#verdict
     verdict.kind = kind
     verdict.reason = ''
@@ -48,6 +73,7 @@ export class Answers {
     verdict.end = this.#packet.end
     verdict.destination = destination
     verdict.answerBytes = 0
+    verdict.reassembled = this.reassembled
     return verdict
   }
 
@@ -72,10 +98,8 @@ export class Answers {
   ): Verdict {
     this.dropped.count(reason)
     const packet = this.#packet
-    const target = foldAddress(packet.sourceW0, packet.sourceW1, packet.sourceW2, packet.sourceW3)
-    // As the kernel's own, path MTU discovery is not limited: a sender that is not told stalls.
-    const isUnlimited = kind === 'packetTooBig'
-    const isAllowed = mayAnswer(packet) && (isUnlimited || this.#icmpLimit.allows(target, nowMs))
+    const isAllowed =
+      mayAnswer(packet) && (isUnlimited(kind) || this.#icmpLimit.allows(targetOf(packet), nowMs))
     return this.#settle(
       'drop',
       reason,
@@ -83,7 +107,26 @@ export class Answers {
     )
   }
 
-  #settle(kind: 'accept' | 'drop', reason: string, answerBytes: number): Verdict {
+  /** The packet ends here, and is not lost. */
+  absorb(): Verdict {
+    return this.#settle('absorb', '', 0)
+  }
+
+  /**
+   * Ends the error that came and tells it on, as if we had met with it: `about` is the packet of the client's that it is
+   * about, in whole or in part.
+   */
+  tellOn(about: Packet, what: IcmpTypeCode, rest: number, nowMs: number): Verdict {
+    const isTooBig = what.every((each, index) => each === ICMP_ERROR.packetTooBig[about.family][index])
+    const isAllowed = mayAnswer(about) && (isTooBig || this.#icmpLimit.allows(targetOf(about), nowMs))
+    return this.#settle(
+      'absorb',
+      '',
+      isAllowed ? writeIcmpError(this.answer, about, what, rest, this.nextIdentification()) : 0,
+    )
+  }
+
+  #settle(kind: 'accept' | 'drop' | 'absorb', reason: string, answerBytes: number): Verdict {
     const verdict = this.#verdict
     verdict.kind = kind
     verdict.reason = reason
@@ -92,6 +135,14 @@ export class Answers {
     verdict.end = this.#packet.end
     verdict.destination = null
     verdict.answerBytes = answerBytes
+    verdict.reassembled = this.reassembled
     return verdict
   }
 }
+
+/** As the kernel's own, path MTU discovery is not limited: a sender that is not told stalls. */
+const isUnlimited = (kind: IcmpErrorKind | null): boolean => kind === 'packetTooBig'
+
+/** By what the limits tell senders apart. */
+const targetOf = ({ sourceW0, sourceW1, sourceW2, sourceW3 }: Packet): number =>
+  foldAddress(sourceW0, sourceW1, sourceW2, sourceW3)

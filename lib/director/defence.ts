@@ -39,12 +39,30 @@ export class Defence {
 
   /** Whether the packet, about to start a connection, is the one in so many that `drop_packet` gives up. */
   dropsPacket(): boolean {
-    const rate = this.#knobs.drop_packet === DEFENCE_MODE.always ? this.#knobs.am_droprate : this.#rate
-    if (rate === 0 || !this.isActive('drop_packet')) return false
+    const rate = this.#packetRate
+    if (rate === 0) return false
     this.#counter--
     if (this.#counter > 0) return false
     this.#counter = rate
     return true
+  }
+
+  /** What {@link Defence.dropsPacket} is doing: one packet in `oneIn` goes, the next after `spared` others; null: nothing. */
+  get packetDropping(): { readonly oneIn: number; readonly spared: number } | null {
+    const oneIn = this.#packetRate
+    return oneIn === 0 ? null : { oneIn: Math.max(1, oneIn), spared: Math.max(0, this.#counter - 1) }
+  }
+
+  /** Drops from now on the packets that the other would. */
+  imitate(other: Defence): void {
+    this.#rate = other.#rate
+    this.#counter = other.#counter
+  }
+
+  /** One packet in so many; 0: none. */
+  get #packetRate(): number {
+    if (!this.isActive('drop_packet')) return 0
+    return this.#knobs.drop_packet === DEFENCE_MODE.always ? this.#knobs.am_droprate : this.#rate
   }
 
   /** Once a second: automatic modes follow the memory, and `drop_entry` gets its share of buckets to visit. */
@@ -78,15 +96,14 @@ export class Defence {
       readonly onRemoved: (record: number) => void
     },
   ): void {
-    const { heads } = connections.index
-    const { words } = connections
+    const { words, index, buckets } = connections
     const visits = Math.min(this.#visits, options.budget)
     this.#visits -= visits
     for (let visit = 0; visit < visits; visit++) {
-      let record = heads[Math.floor(options.random() * heads.length)]!
+      let record = index.newest(Math.floor(options.random() * buckets))
       while (record !== NONE) {
         const base = record * RECORD_WORDS
-        const next = words[base + WORD.nextInBucket]!
+        const next = index.after(record)
         const isFree = words[base + WORD.controlled] === 0
         if (isFree && this.#isDropped(connections, record, options)) {
           connections.remove(record, options.onRemoved)

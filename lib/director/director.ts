@@ -1,17 +1,21 @@
 /**
  * The director: what happens to a packet, on one page.
  *
- * 1. {@link Director.process} reads the packet once. What cannot be read is dropped and counted by its flaw; what is not
- *    followed (other protocols, later fragments) is left to the kernel.
- * 2. Inbound, the connection table is asked first. A stranger goes to the service table: is there a virtual service, and
- *    whom does its scheduler pick? The new connection is written down.
- * 3. The packet is counted, the connection's state and deadline move on, and its forwarding method's encoder does the
- *    rest: rewrite (masquerading), leave as it is (gatewaying), wrap (tunnels).
- * 4. Outbound, a masqueraded server's answer is found by its reverse endpoints and rewritten to come from the service.
+ * 1. {@link Director.process} reads the packet once. What cannot be read is dropped and counted by its flaw. Fragments wait
+ *    until their datagram is whole (`fragments.ts`).
+ * 2. Inbound (`inbound.ts`), the connection table is asked first. A stranger goes to the service table: is there a virtual
+ *    service, and whom does its scheduler pick? The new connection is written down (`placement.ts`).
+ * 3. The packet is counted, the connection's state and deadline move on (`following.ts`), and its forwarding method's
+ *    encoder does the rest: rewrite (masquerading), leave as it is (gatewaying), wrap (tunnels) (`transmission.ts`).
+ * 4. Outbound (`outbound.ts`), a masqueraded server's answer is found by its reverse endpoints and rewritten to come from
+ *    the service.
+ * 5. What is of no followed protocol is the host's own business, unless it is an ICMP error about a connection
+ *    (`errors.ts`).
  */
 
+import type { IpAddress } from '../bytes/address.ts'
 import { ConnectionTable } from '../conn/connection-table.ts'
-import { FLAG, NONE, RECORD_WORDS, TEMPLATE_STATE, WORD } from '../conn/layout.ts'
+import { FLAG, RECORD_WORDS, WORD } from '../conn/layout.ts'
 import { Lookahead } from '../conn/lookahead.ts'
 import {
   type Protocol,
@@ -21,25 +25,30 @@ import {
   type Timeouts,
   writeTimeouts,
 } from '../conn/protocol.ts'
-import { DIRECTION, type Direction, UNCHANGED } from '../conn/state-table.ts'
-import { startTickOf } from '../conn/ticks.ts'
-import { rewriteOutbound } from '../encode/nat.ts'
 import { ENGINES } from '../persistence/index.ts'
 import { SCHEDULERS } from '../sched/index.ts'
 import { Counters } from '../service/counters.ts'
-import { type Destination, METHOD } from '../service/destination.ts'
 import type { SchedulerFactory } from '../service/scheduler.ts'
 import { ServiceTable } from '../service/service-table.ts'
-import type { VirtualService } from '../service/virtual-service.ts'
 import { Packet } from '../wire/packet.ts'
-import { PROTOCOL } from '../wire/protocol.ts'
 import { Answers } from './answers.ts'
 import { Defence } from './defence.ts'
+import { Errors } from './errors.ts'
+import { explain, type Tables, type Understudy } from './explain.ts'
+import type { Explanation } from './explanation.ts'
+import { Following } from './following.ts'
+import { Fragments } from './fragments.ts'
+import { FtpHelper } from './ftp-helper.ts'
+import { FullNat } from './full-nat.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { Inbound } from './inbound.ts'
 import { defaultKnobs, type Knobs } from './knobs.ts'
-import { Placement, UNPLACED } from './placement.ts'
+import { Notices } from './notices.ts'
+import { Outbound } from './outbound.ts'
+import { Placement } from './placement.ts'
 import type { ReasonCounters } from './reasons.ts'
-import { RELATION, Related } from './related.ts'
+import { Related } from './related.ts'
+import { Scratch } from './scratch.ts'
 import { Transmission } from './transmission.ts'
 import type { Arrival, Verdict } from './verdict.ts'
 
@@ -55,9 +64,19 @@ export interface DirectorOptions {
   readonly kernelForwards?: { readonly masquerading: boolean; readonly gatewaying: boolean }
   /** Free memory in pages, for the automatic defence modes; left out, it is never short. */
   readonly availablePages?: () => number
+  /** The ports of services whose masqueraded connections speak FTP; 21 unless given, none where empty. */
+  readonly ftpPorts?: readonly number[]
+  /** Whether an address is the host's own, which `cache_bypass` asks; left out, none is. */
+  readonly isLocal?: (address: IpAddress) => boolean
+  /** Whether the director answers pings of virtual addresses, which its host may not have; not unless asked. */
+  readonly answersEcho?: boolean
+  /** Is told what kernel IPVS would write to its log when a scheduler finds nobody; at most ten in five seconds. */
+  readonly notice?: (text: string) => void
 }
 
 export const DEFAULT_CONNECTION_LIMIT = 1_048_576
+const DEFAULT_FTP_PORTS: readonly number[] = [21]
+const KERNEL_FORWARDS_NOTHING = { masquerading: false, gatewaying: false } as const
 
 export class Director {
   readonly services: ServiceTable
@@ -65,7 +84,7 @@ export class Director {
   readonly totals = new Counters()
   /** To be changed at any time; what they may hold, `knobFlaw` tells. */
   readonly knobs: Knobs = defaultKnobs()
-  readonly #lookahead: Lookahead
+  readonly #options: DirectorOptions
   readonly #protocols = protocols({
     sloppyTcp: () => this.knobs.sloppy_tcp !== 0,
     sloppySctp: () => this.knobs.sloppy_sctp !== 0,
@@ -73,44 +92,92 @@ export class Director {
   })
   readonly #protocolTable = protocolTable(this.#protocols)
   readonly #packet = new Packet()
+  readonly #defence = new Defence(this.knobs)
+  readonly #lookahead: Lookahead
   readonly #answers: Answers
-  readonly #transmission: Transmission
-  readonly #placement: Placement
-  readonly #related: Related
-  readonly #defence: Defence
+  readonly #fragments: Fragments
+  readonly #ftp: FtpHelper
+  readonly #fullNat: FullNat
+  readonly #inbound: Inbound
+  readonly #outbound: Outbound
+  readonly #errors: Errors
   readonly #housekeeping: Housekeeping
 
-  constructor(options: DirectorOptions) {
-    const { nowMs, random, connectionLimit, schedulers, kernelForwards, availablePages } = options
-    this.services = new ServiceTable({
-      schedulers: schedulers ?? SCHEDULERS,
-      engines: Object.keys(ENGINES),
-      random,
+  /** `tables` are given to an understudy alone: see {@link Director.explain}. */
+  constructor(options: DirectorOptions, tables: Tables = makeTables(options)) {
+    const { random } = options
+    this.#options = options
+    this.services = tables.services
+    this.connections = tables.connections
+    const { services, connections, totals, knobs } = this
+    const packet = this.#packet
+    const protocols = this.#protocolTable
+    const scratch = new Scratch()
+    const answers = new Answers(packet, random)
+    const following = new Following(packet, connections, totals)
+    const ports = options.ftpPorts ?? DEFAULT_FTP_PORTS
+    const ftp = new FtpHelper({ packet, services, connections, tcp: this.#protocols.tcp, scratch, ports })
+    const fullNat = new FullNat(connections, random)
+    const related = new Related(connections, protocols, fullNat)
+    const placement = new Placement({
+      services,
+      connections,
+      totals,
+      knobs,
+      ftp,
+      fullNat,
+      notices: new Notices(options.notice ?? (() => {})),
+      isLocal: options.isLocal ?? (() => false),
+      unbind: this.#unbind,
     })
-    const limit = connectionLimit ?? DEFAULT_CONNECTION_LIMIT
-    this.connections = new ConnectionTable({ limit, seed: random() * 2 ** 32, nowMs })
-    this.#lookahead = new Lookahead(this.connections)
-    this.#placement = new Placement(this)
-    this.#defence = new Defence(this.knobs)
-    this.#related = new Related(this.connections, this.#protocolTable)
-    this.#answers = new Answers(this.#packet, random)
-    this.#transmission = new Transmission({
-      packet: this.#packet,
-      words: this.connections.words,
-      answers: this.#answers,
-      knobs: this.knobs,
-      kernelForwards: kernelForwards ?? { masquerading: false, gatewaying: false },
+    const transmission = new Transmission({
+      packet,
+      words: connections.words,
+      answers,
+      knobs,
+      following,
+      scratch,
+      ftp,
+      fullNat,
+      kernelForwards: options.kernelForwards ?? KERNEL_FORWARDS_NOTHING,
     })
-    this.#housekeeping = new Housekeeping({
-      services: this.services,
-      connections: this.connections,
-      totals: this.totals,
-      knobs: this.knobs,
+    const parts = {
+      packet,
+      services,
+      connections,
+      knobs,
+      answers,
+      placement,
+      following,
+      transmission,
+      ftp,
+      fullNat,
+      related,
+      protocols,
       defence: this.#defence,
-      protocols: this.#protocolTable,
+      answersEcho: options.answersEcho ?? false,
+      unbind: this.#unbind,
+    }
+    this.#lookahead = new Lookahead(connections)
+    this.#answers = answers
+    this.#fragments = new Fragments(packet, answers.dropped)
+    this.#ftp = ftp
+    this.#fullNat = fullNat
+    this.#inbound = new Inbound(parts)
+    this.#outbound = new Outbound(parts)
+    this.#errors = new Errors(parts)
+    this.#housekeeping = new Housekeeping({
+      services,
+      connections,
+      totals,
+      knobs,
+      defence: this.#defence,
+      fragments: this.#fragments,
+      protocols,
       random,
-      availablePages: availablePages ?? (() => Number.POSITIVE_INFINITY),
-      nowMs,
+      availablePages: options.availablePages ?? (() => Number.POSITIVE_INFINITY),
+      unbind: this.#unbind,
+      nowMs: options.nowMs,
     })
   }
 
@@ -132,12 +199,21 @@ export class Director {
   /** What becomes of one packet. The verdict is valid until the next call. */
   process(arrival: Arrival): Verdict {
     const packet = this.#packet
+    const answers = this.#answers
+    answers.reassembled = null
     const flaw = packet.read(arrival.bytes, arrival.start, arrival.end)
-    if (flaw !== null) return this.#answers.drop(flaw.reason)
+    if (flaw !== null) return answers.drop(flaw.reason)
     const protocol = this.#protocolTable[packet.protocol]
-    if (protocol === undefined) return this.#unfollowed(arrival)
-    if (packet.isLaterFragment && protocol.hasPorts) return this.#answers.pass('later-fragment')
-    return arrival.hook === 'inbound' ? this.#inbound(arrival, protocol) : this.#outbound(arrival, protocol)
+    if (packet.isFragment && this.#fragments.isToBeHeld(protocol?.hasPorts === true)) {
+      const whole = this.#fragments.complete(arrival.nowMs)
+      if (whole === null) return answers.absorb()
+      const wholeFlaw = this.#fragments.read(whole)
+      if (wholeFlaw !== null) return answers.drop(wholeFlaw.reason)
+      answers.reassembled = whole
+    }
+    if (protocol === undefined) return this.#errors.process(arrival)
+    if (arrival.hook === 'inbound') return this.#inbound.process(arrival, protocol)
+    return this.#outbound.process(arrival, protocol)
   }
 
   /**
@@ -161,6 +237,16 @@ export class Director {
     return this.#housekeeping.passTime(nowMs, budget)
   }
 
+  /** What would become of a packet, and why. Changes nothing, and leaves the packet's bytes and the last verdict as they are. */
+  explain(arrival: Arrival): Explanation {
+    return explain(arrival, this, {
+      defence: this.#defence,
+      answers: this.#answers,
+      fragments: this.#fragments,
+      understudy: (wanted) => this.#understudy(wanted),
+    })
+  }
+
   get timeouts(): Timeouts {
     return readTimeouts(this.#protocols)
   }
@@ -175,197 +261,38 @@ export class Director {
     return this.#protocolTable[number]
   }
 
-  #inbound(arrival: Arrival, protocol: Protocol): Verdict {
-    const packet = this.#packet
-    const { connections } = this
-    let record = protocol.findInbound(connections, packet)
-    if (record !== NONE && this.#isOver(record, protocol)) {
-      connections.expireNow(record, arrival.nowMs)
-      record = NONE
-    }
-    if (record === NONE) {
-      const starts = protocol.starts(packet)
-      if (starts === false) return this.#answers.pass('not-a-connection-start')
-      if (starts !== true) return this.#answers.drop(starts.reason)
-      const service = this.services.lookup(
-        packet.family,
-        arrival.mark,
-        packet.protocol,
-        packet.destinationW0,
-        packet.destinationW1,
-        packet.destinationW2,
-        packet.destinationW3,
-        packet.destinationPort,
-      )
-      if (service === null) return this.#answers.pass('no-service')
-      if (this.#defence.dropsPacket()) return this.#answers.drop('drop-packet')
-      if (packet.sourcePort === FTP_DATA_PORT) return this.#answers.pass('ftp-data')
-      record = this.#placement.place(packet, service, arrival.mark, arrival.nowMs)
-      if (record < 0) return this.#leave(service, record, arrival)
-    }
-
-    const { words } = connections
+  /** A connection goes: its destination counts it no more, and who helped it forgets it. */
+  readonly #unbind = (record: number): void => {
+    const { services, connections } = this
     const base = record * RECORD_WORDS
-    const destination = this.services.destination(words[base + WORD.destinationId]!)
-    if (!destination.isAvailable) return this.#answers.drop('destination-removed')
-    this.#countIn(destination, packet.totalBytes)
-    const noOutput = (words[base + WORD.flags]! & FLAG.noOutput) !== 0
-    this.#follow(base, protocol, noOutput ? DIRECTION.inputOnly : DIRECTION.input, destination)
-    words[base + WORD.inPackets]! += 1
-    if ((words[base + WORD.flags]! & FLAG.noClientPort) !== 0)
-      connections.setClientPort(record, packet.sourcePort)
-    const verdict = this.#transmission.transmit(base, destination, arrival)
-    if ((words[base + WORD.flags]! & FLAG.onePacket) !== 0)
-      connections.endOnePacket(record, this.#housekeeping.unbind)
-    else connections.prolong(record, startTickOf(arrival.nowMs))
-    return verdict
+    const flags = connections.words[base + WORD.flags]!
+    const destination = services.destination(connections.words[base + WORD.destinationId]!)
+    destination.unbind((flags & FLAG.template) !== 0, (flags & FLAG.inactive) !== 0)
+    if ((flags & FLAG.helped) !== 0) this.#ftp.forget(record)
+    if ((flags & FLAG.fullNat) !== 0) this.#fullNat.release(record)
   }
 
-  /** A packet of nobody's connection, forwarded: a masqueraded server may have to be told that nobody listens. */
-  #unanswerable({ nowMs }: Arrival, protocol: Protocol): Verdict {
-    const server =
-      this.knobs.nat_icmp_send === 0 || protocol.ends(this.#packet) ? null : this.#masqueradedServer()
-    if (server === null) return this.#answers.pass('no-connection')
-    const source = server.path?.sourceAddress ?? null
-    return this.#answers.refuse('unanswerable', 'portUnreachable', nowMs, 0, source)
-  }
-
-  /** The masqueraded destination that the packet comes from, of a service of its protocol or of a mark. */
-  #masqueradedServer(): Destination | null {
-    const { source, sourcePort, protocol, family } = this.#packet
-    for (const { key, pool } of this.services) {
-      if (key.kind === 'address' ? PROTOCOL[key.transport] !== protocol : key.family !== family) continue
-      for (const destination of pool) {
-        const { method, port, address } = destination
-        if (method === 'masquerading' && port === sourcePort && address.equals(source)) return destination
-      }
-    }
-    return null
-  }
-
-  /** A packet of no followed protocol: an ICMP error may be about one that is. */
-  #unfollowed(arrival: Arrival): Verdict {
-    const packet = this.#packet
-    const { hook } = arrival
-    let record = this.#related.find(packet, hook)
-    if (record === RELATION.none) return this.#answers.pass('protocol-not-followed')
-    if (record === RELATION.fragment) return this.#answers.drop('icmp-fragment')
-    if (record === RELATION.badChecksum) return this.#answers.drop('icmp-checksum')
-    if (record === RELATION.stranger) {
-      record = hook === 'inbound' && this.knobs.schedule_icmp !== 0 ? this.#placeQuoted(arrival) : NONE
-      if (record === NONE) return this.#answers.pass('no-connection')
-      if (record < 0) return this.#answers.drop('no-destination')
-    }
-    const { words } = this.connections
-    const base = record * RECORD_WORDS
-    const destination = this.services.destination(words[base + WORD.destinationId]!)
-    if (hook === 'inbound') {
-      if (destination.isAvailable) this.#countIn(destination, packet.totalBytes)
-      return this.#transmission.relay(this.#related, record, destination, arrival)
-    }
-    const isTranslated = this.#related.translate(packet, record, hook)
-    if (destination.isAvailable) this.#countOut(destination, packet.totalBytes)
-    return this.#answers.forward(isTranslated ? 'rewrite' : 'accept', packet.start, destination)
-  }
-
-  /** With `schedule_icmp`, an error about an unknown connection is scheduled as the packet it quotes would be. */
-  #placeQuoted({ mark, nowMs }: Arrival): number {
-    const { quoted } = this.#related
-    const service = this.services.lookup(
-      quoted.family,
-      mark,
-      quoted.protocol,
-      quoted.destinationW0,
-      quoted.destinationW1,
-      quoted.destinationW2,
-      quoted.destinationW3,
-      quoted.destinationPort,
-    )
-    if (service === null) return NONE
-    const record = this.#placement.place(quoted, service, mark, nowMs)
-    if (record > 0) this.connections.prolong(record, startTickOf(nowMs))
-    return record
-  }
-
-  /** Nobody took the stranger: what becomes of it, in IPVS's order. */
-  #leave(service: VirtualService, why: number, arrival: Arrival): Verdict {
-    if (why === UNPLACED.tableFull) return this.#answers.drop('connection-table-full')
-    if (why === UNPLACED.noEngineData) return this.#answers.drop('no-engine-data')
-    // The FTP service is found for other ports too; those that it does not take are for the host itself.
-    if (service.port === FTP_PORT && this.#packet.destinationPort !== FTP_PORT)
-      return this.#answers.pass('no-service')
-    return this.#answers.refuse('no-destination', 'portUnreachable', arrival.nowMs)
-  }
-
-  #outbound(arrival: Arrival, protocol: Protocol): Verdict {
-    const packet = this.#packet
-    const { connections } = this
-    const { words } = connections
-    const record = protocol.findOutbound(connections, packet)
-    if (record === NONE) return this.#unanswerable(arrival, protocol)
-    const base = record * RECORD_WORDS
-    const flags = words[base + WORD.flags]!
-    const destination = this.services.destination(words[base + WORD.destinationId]!)
-    const isMasqueraded = (flags & FLAG.methodMask) === METHOD.masquerading
-    if (isMasqueraded) rewriteOutbound(packet, words, base, arrival.offload)
-    if (destination.isAvailable) this.#countOut(destination, packet.totalBytes)
-    this.#follow(base, protocol, DIRECTION.output, destination)
-    connections.prolong(record, startTickOf(arrival.nowMs))
-    return this.#answers.forward(isMasqueraded ? 'rewrite' : 'accept', packet.start, destination)
-  }
-
-  /**
-   * Whether the packet is not for this connection any more: its destination is gone or quiesced and the knobs say not to
-   * wait, or it starts another connection on the endpoints of one that was closing.
-   */
-  #isOver(record: number, protocol: Protocol): boolean {
-    const { words } = this.connections
-    const { conn_reuse_mode: reuse, expire_nodest_conn: expires } = this.knobs
-    const base = record * RECORD_WORDS
-    const { isAvailable, weight } = this.services.destination(words[base + WORD.destinationId]!)
-    if (protocol.opens(this.#packet)) {
-      if (expires !== 0 && weight === 0) return true
-      const isControlled = words[base + WORD.controller] !== NONE
-      const isUnanswered = (reuse & 2) !== 0 && (words[base + WORD.flags]! & FLAG.noOutput) !== 0
-      if (reuse !== 0 && !isControlled && protocol.isClosing(words[base + WORD.state]!, isUnanswered))
-        return true
-    }
-    return !isAvailable && expires !== 0
-  }
-
-  /** The connection's state after the packet, the timeout that goes with it, and whether it counts as active. */
-  #follow(base: number, protocol: Protocol, direction: Direction, destination: Destination): void {
-    const { words } = this.connections
-    const state = words[base + WORD.state]!
-    const next = protocol.next(state, direction, this.#packet)
-    if (next === UNCHANGED) return
-    if (direction === DIRECTION.output) words[base + WORD.flags]! &= ~FLAG.noOutput
-    words[base + WORD.timeoutTicks] = protocol.timeoutTicks[next]!
-    const controller = words[base + WORD.controller]!
-    if (controller !== NONE && protocol.assures(next, direction)) {
-      words[controller * RECORD_WORDS + WORD.state] = TEMPLATE_STATE.assured
-    }
-    if (next === state) return
-    words[base + WORD.state] = next
-    const wasActive = (words[base + WORD.flags]! & FLAG.inactive) === 0
-    const isActive = protocol.isActive[next]!
-    if (isActive === wasActive) return
-    words[base + WORD.flags]! ^= FLAG.inactive
-    destination.moveActivity(isActive)
-  }
-
-  #countIn(destination: Destination, bytes: number): void {
-    destination.counters.countIn(bytes)
-    destination.service.counters.countIn(bytes)
-    this.totals.countIn(bytes)
-  }
-
-  #countOut(destination: Destination, bytes: number): void {
-    destination.counters.countOut(bytes)
-    destination.service.counters.countOut(bytes)
-    this.totals.countOut(bytes)
+  /** A director that would do with the packet as this one would now; all that it changes is its own. */
+  #understudy({ tables, packet, random }: Understudy): Director {
+    const { connections } = tables
+    const understudy = new Director({ ...this.#options, random, notice: () => {} }, tables)
+    Object.assign(understudy.knobs, this.knobs)
+    understudy.timeouts = this.timeouts
+    understudy.#defence.imitate(this.#defence)
+    understudy.#answers.imitate(this.#answers)
+    understudy.#fullNat.imitate(this.#fullNat, (record) => connections.adopt(record))
+    if (packet.isFragment) understudy.#fragments.imitate(this.#fragments, packet)
+    connections.whenCopied((theirs, own) => understudy.#ftp.imitate(this.#ftp, theirs, own))
+    return understudy
   }
 }
 
-const FTP_PORT = 21
-const FTP_DATA_PORT = 20
+function makeTables({ nowMs, random, connectionLimit, schedulers }: DirectorOptions): Tables {
+  const services = new ServiceTable({
+    schedulers: schedulers ?? SCHEDULERS,
+    engines: Object.keys(ENGINES),
+    random,
+  })
+  const limit = connectionLimit ?? DEFAULT_CONNECTION_LIMIT
+  return { services, connections: new ConnectionTable({ limit, seed: random() * 2 ** 32, nowMs }) }
+}

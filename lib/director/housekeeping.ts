@@ -1,11 +1,13 @@
 /** What a director does as time goes by: forget what is due, take the statistics' snapshots, give up what it must. */
 
 import type { ConnectionTable } from '../conn/connection-table.ts'
-import { FLAG, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import { RECORD_WORDS, WORD } from '../conn/layout.ts'
 import type { Protocol } from '../conn/protocol.ts'
 import { type Counters, ESTIMATION_PERIOD_MS } from '../service/counters.ts'
+import { NOBODY_ID } from '../service/nobody.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { Defence } from './defence.ts'
+import type { Fragments } from './fragments.ts'
 import type { Knobs } from './knobs.ts'
 
 export interface HousekeepingParts {
@@ -17,6 +19,9 @@ export interface HousekeepingParts {
   readonly protocols: readonly (Protocol | undefined)[]
   readonly random: () => number
   readonly availablePages: () => number
+  readonly fragments: Fragments
+  /** Told of each connection that goes. */
+  readonly unbind: (record: number) => void
   readonly nowMs: number
 }
 
@@ -33,14 +38,16 @@ export class Housekeeping {
 
   /** Looks at no more than `budget` connections for each purpose; false when more are due. */
   passTime(nowMs: number, budget: number): boolean {
-    const { services, connections, knobs, defence, protocols, random, availablePages } = this.#parts
+    const { services, connections, knobs, defence, protocols, random, availablePages, unbind } = this.#parts
     if (nowMs >= this.#nextEstimationMs) {
       // After a stall the missed periods are left out: a snapshot taken twice at once would halve the rates.
       const missed = Math.floor((nowMs - this.#nextEstimationMs) / ESTIMATION_PERIOD_MS)
       this.#nextEstimationMs += (missed + 1) * ESTIMATION_PERIOD_MS
       if (knobs.run_estimation !== 0) this.#estimate()
+      for (const { pool } of services) for (const destination of pool) destination.passTime(nowMs)
       services.sweepTrash(nowMs)
       for (const { scheduler } of services) scheduler?.passTime?.(nowMs)
+      this.#parts.fragments.passTime(nowMs)
     }
     defence.passTime(nowMs, availablePages, connections.buckets)
     defence.dropEntries(connections, {
@@ -49,29 +56,20 @@ export class Housekeeping {
       random,
       protocol: (number) => protocols[number],
       isOnePacket: this.#isOnePacketTemplate,
-      onRemoved: this.unbind,
+      onRemoved: unbind,
     })
     if (knobs.expire_nodest_conn !== 0 && services.hasOrphans) this.#sweepOrphans(budget)
-    return connections.expire(nowMs, budget, this.unbind)
-  }
-
-  /** A connection goes: its destination counts it no more. */
-  readonly unbind = (record: number): void => {
-    const { services, connections } = this.#parts
-    const base = record * RECORD_WORDS
-    const flags = connections.words[base + WORD.flags]!
-    const destination = services.destination(connections.words[base + WORD.destinationId]!)
-    destination.unbind((flags & FLAG.template) !== 0, (flags & FLAG.inactive) !== 0)
+    return connections.expire(nowMs, budget, unbind)
   }
 
   /** With `expire_nodest_conn`, connections to removed destinations end; the table is gone through piece by piece. */
   #sweepOrphans(budget: number): void {
-    const { services, connections } = this.#parts
+    const { services, connections, unbind } = this.#parts
     for (const record of connections.recordsFrom(this.#orphanCursor, budget)) {
       const base = record * RECORD_WORDS
       const destination = services.destination(connections.words[base + WORD.destinationId]!)
       const isOrphan = !destination.isAvailable && connections.words[base + WORD.controlled] === 0
-      if (isOrphan) connections.remove(record, this.unbind)
+      if (isOrphan && destination.id !== NOBODY_ID) connections.remove(record, unbind)
     }
     this.#orphanCursor = connections.cursorAfter(this.#orphanCursor, budget)
   }

@@ -16,20 +16,31 @@ export class IcmpLimit {
 
   /** Whether an error may be sent now to the target with this hash; counts it when so. */
   allows(targetHash: number, nowMs: number): boolean {
-    const slot = (Math.imul(targetHash, 0x61c88647) >>> 22) % SLOTS
-    const earned = (nowMs - this.#atMs[slot]!) / TARGET_PERIOD_MS
-    const tokens = Math.min(TARGET_BURST, this.#tokens[slot]! + earned)
-    const globalTokens = Math.min(
-      GLOBAL_BURST,
-      this.#globalTokens + ((nowMs - this.#globalAtMs) * GLOBAL_PER_SEC) / 1000,
-    )
-    this.#tokens[slot] = tokens
+    const slot = slotOf(targetHash)
+    const tokens = this.#tokensOf(slot, nowMs)
+    const globalTokens = this.#globalTokensAt(nowMs)
+    const isAllowed = tokens >= 1 && globalTokens >= 1
+    this.#tokens[slot] = isAllowed ? tokens - 1 : tokens
     this.#atMs[slot] = nowMs
-    this.#globalTokens = globalTokens
+    this.#globalTokens = isAllowed ? globalTokens - 1 : globalTokens
     this.#globalAtMs = nowMs
-    if (tokens < 1 || globalTokens < 1) return false
-    this.#tokens[slot] = tokens - 1
-    this.#globalTokens = globalTokens - 1
-    return true
+    return isAllowed
+  }
+
+  /** What {@link IcmpLimit.allows} would answer; counts nothing. */
+  wouldAllow(targetHash: number, nowMs: number): boolean {
+    return this.#tokensOf(slotOf(targetHash), nowMs) >= 1 && this.#globalTokensAt(nowMs) >= 1
+  }
+
+  #tokensOf(slot: number, nowMs: number): number {
+    const earned = (nowMs - this.#atMs[slot]!) / TARGET_PERIOD_MS
+    return Math.min(TARGET_BURST, this.#tokens[slot]! + earned)
+  }
+
+  #globalTokensAt(nowMs: number): number {
+    const earned = ((nowMs - this.#globalAtMs) * GLOBAL_PER_SEC) / 1000
+    return Math.min(GLOBAL_BURST, this.#globalTokens + earned)
   }
 }
+
+const slotOf = (targetHash: number): number => (Math.imul(targetHash, 0x61c88647) >>> 22) % SLOTS

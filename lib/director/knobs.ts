@@ -1,10 +1,13 @@
 /** The settings of IPVS, as the kernel has them under `net.ipv4.vs`: the same names, ranges and defaults. */
 
-interface KnobRow {
-  readonly initial: number
+export interface KnobRange {
   /** Beyond them a write is refused; without them any 32-bit number is taken. */
   readonly min?: number
   readonly max?: number
+}
+
+export interface KnobRow extends KnobRange {
+  readonly initial: number
 }
 
 /** Those that change what the library does. A number that means yes or no is no where it is 0. */
@@ -50,10 +53,20 @@ export const defaultKnobs = (): Knobs =>
   Object.fromEntries(Object.entries(KNOBS).map(([name, { initial }]) => [name, initial])) as Knobs
 
 /** What is wrong with the value for the knob, naming both; null when nothing is. */
-export function knobFlaw(name: KnobName, value: number): string | null {
-  const row: KnobRow = KNOBS[name]
-  const min = row.min ?? -0x8000_0000
-  const max = row.max ?? 0x7fff_ffff
-  if (Number.isInteger(value) && value >= min && value <= max) return null
+export const knobFlaw = (name: KnobName, value: number): string | null => rangeFlaw(name, rowOf(name), value)
+
+/** The knob's row of the table. */
+export const rowOf = (name: KnobName): KnobRow => KNOBS[name]
+
+/** As {@link knobFlaw}, for a knob of whatever range. */
+export function rangeFlaw(name: string, range: KnobRange, value: unknown): string | null {
+  const { min, max } = boundsOf(range)
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return null
   return `${name} is a whole number from ${min} to ${max}, not ${value}`
 }
+
+/** The least and the most that a knob may hold. */
+export const boundsOf = ({ min = -0x8000_0000, max = 0x7fff_ffff }: KnobRange): Required<KnobRange> => ({
+  min,
+  max,
+})

@@ -3,37 +3,59 @@
  * or by the service's scheduler, and the connection written down for it.
  */
 
-import type { Family } from '../bytes/address.ts'
+import type { Family, IpAddress } from '../bytes/address.ts'
 import type { ConnectionTable, NewConnection } from '../conn/connection-table.ts'
 import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
-import { startTickOf, ticksFromSec } from '../conn/ticks.ts'
+import { startTickOf, TICK_MS, ticksFromSec } from '../conn/ticks.ts'
 import { natDelta } from '../encode/nat.ts'
 import { ENGINES } from '../persistence/index.ts'
 import type { Counters } from '../service/counters.ts'
 import { type Destination, METHOD } from '../service/destination.ts'
+import { isUnicast } from '../service/flaws.ts'
+import { NOBODY_ID } from '../service/nobody.ts'
 import type { Flow } from '../service/scheduler.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { Persistence, VirtualService } from '../service/virtual-service.ts'
-import type { Packet } from '../wire/packet.ts'
+import { Packet } from '../wire/packet.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
 import { copyEndpoints, NO_ADDRESS, NO_ENDPOINTS } from './endpoints.ts'
+import type { FtpHelper } from './ftp-helper.ts'
+import type { FullNat } from './full-nat.ts'
 import type { Knobs } from './knobs.ts'
+import type { Notices } from './notices.ts'
 
 /** Why a packet was not placed: below every record's number. */
-export const UNPLACED = { noDestination: -1, tableFull: -2, noEngineData: -3 } as const
+export const UNPLACED = {
+  noDestination: -1,
+  tableFull: -2,
+  noEngineData: -3,
+  noLocalPort: -4,
+  loopbackSource: -5,
+} as const
 
 const FTP_PORT = 21
 /** What a template's ports are where it binds a client for all of them. */
 const ANY_PORT = 0
+
+/** So many that are due make room in a full table, before a newcomer is turned away. */
+const RECLAIMED_MAX = 16
 
 export interface PlacementParts {
   readonly services: ServiceTable
   readonly connections: ConnectionTable
   readonly totals: Counters
   readonly knobs: Knobs
+  readonly ftp: FtpHelper
+  readonly fullNat: FullNat
+  readonly notices: Notices
+  /** Whether an address is the host's own. */
+  readonly isLocal: (address: IpAddress) => boolean
+  /** Told of each connection that goes to make room. */
+  readonly unbind: (record: number) => void
 }
 
 export class Placement {
+  readonly #parts: PlacementParts
   readonly #services: ServiceTable
   readonly #connections: ConnectionTable
   readonly #totals: Counters
@@ -41,40 +63,102 @@ export class Placement {
   readonly #flow: Flow = { ...NO_ENDPOINTS, nowMs: 0 }
   readonly #new: NewConnection = emptyConnection()
   readonly #template: NewConnection = emptyConnection()
+  /** A server's packet, as the client's would be that it answers. */
+  readonly #reverse = new Packet()
 
-  constructor({ services, connections, totals, knobs }: PlacementParts) {
-    this.#services = services
-    this.#connections = connections
-    this.#totals = totals
-    this.#knobs = knobs
+  constructor(parts: PlacementParts) {
+    this.#parts = parts
+    this.#services = parts.services
+    this.#connections = parts.connections
+    this.#totals = parts.totals
+    this.#knobs = parts.knobs
   }
 
   /** The new connection's record, bound and counted, or one of {@link UNPLACED}. */
   place(packet: Packet, service: VirtualService, fwmark: number, nowMs: number): number {
     const { persistence } = service.settings
-    if (persistence) return this.#placeByTemplate(packet, service, persistence, fwmark, nowMs)
+    if (persistence) {
+      const template = this.#bind(packet, service, persistence, fwmark, nowMs, null)
+      if (template < 0) return template
+      const destination = this.#destinationOf(template)
+      const isServicePort = packet.destinationPort === service.port && destination.port !== 0
+      const port = isServicePort ? destination.port : packet.destinationPort
+      return this.#connect(packet, service, destination, { port, fwmark, nowMs, template })
+    }
     // A service on port 0, found for another port: only persistence could serve it.
-    if (service.key.kind === 'address' && service.port !== packet.destinationPort)
+    if (service.key.kind === 'address' && service.port !== packet.destinationPort) {
+      if (service.port === 0) this.#parts.notices.portZero(nowMs)
       return UNPLACED.noDestination
+    }
     const destination = this.#pick(packet, service, nowMs)
     if (destination === null) return UNPLACED.noDestination
     const port = destination.port === 0 ? packet.destinationPort : destination.port
     return this.#connect(packet, service, destination, { port, fwmark, nowMs, template: NONE })
   }
 
-  #pick(packet: Packet, service: VirtualService, nowMs: number): Destination | null {
-    if (service.scheduler === null) return null
-    copyEndpoints(packet, this.#flow)
-    this.#flow.nowMs = nowMs
-    return service.scheduler.pick(this.#flow, service.pool)
+  /**
+   * A connection that the masqueraded `server` starts, of a service whose persistence engine knows it from both sides; as
+   * if the client had. {@link NONE} where that is not so.
+   */
+  placeReverse(packet: Packet, server: Destination, fwmark: number, nowMs: number): number {
+    const { service } = server
+    const { persistence } = service.settings
+    if (service.key.kind === 'fwmark' || service.port === 0 || server.port === 0) return NONE
+    if (typeof persistence?.engine !== 'string') return NONE
+    const reverse = this.#reverse
+    reverse.read(packet.bytes, packet.start, packet.end)
+    reverse.turnAround()
+    const { w0, w1, w2, w3 } = service.key.address
+    reverse.destinationW0 = w0
+    reverse.destinationW1 = w1
+    reverse.destinationW2 = w2
+    reverse.destinationW3 = w3
+    reverse.destinationPort = service.port
+    const template = this.#bind(reverse, service, persistence, fwmark, nowMs, server)
+    if (template < 0) return NONE
+    const { port } = server
+    return Math.max(NONE, this.#connect(reverse, service, server, { port, fwmark, nowMs, template }))
   }
 
-  #placeByTemplate(
+  /**
+   * With `cache_bypass`, a packet for which a firewall-mark service has no destination goes on to where it is addressed,
+   * and the connection is written down. Otherwise {@link UNPLACED}`.noDestination`.
+   */
+  bypass(packet: Packet, service: VirtualService, fwmark: number, nowMs: number): number {
+    if (this.#knobs.cache_bypass === 0 || service.key.kind !== 'fwmark') return UNPLACED.noDestination
+    if (!isUnicast(packet.destination) || this.#parts.isLocal(packet.destination))
+      return UNPLACED.noDestination
+    const wanted = this.#new
+    const nobody = this.#services.destination(NOBODY_ID)
+    copyEndpoints(packet, wanted)
+    wanted.family = packet.family
+    wanted.destination = nobody.address
+    wanted.destinationPort = 0
+    wanted.destinationId = NOBODY_ID
+    wanted.flags = METHOD.bypass | FLAG.inactive | FLAG.noOutput | onePacketFlag(packet, service)
+    wanted.fwmark = fwmark
+    const record = this.#create(wanted, nowMs)
+    if (record === NONE) return UNPLACED.tableFull
+    nobody.bind(false)
+    return record
+  }
+
+  #pick(packet: Packet, service: VirtualService, nowMs: number): Destination | null {
+    copyEndpoints(packet, this.#flow)
+    this.#flow.nowMs = nowMs
+    const destination = service.scheduler === null ? null : service.scheduler.pick(this.#flow, service.pool)
+    if (destination === null) this.#parts.notices.noDestination(service, nowMs)
+    return destination
+  }
+
+  /** The template that binds the packet's client: to `only`, or to whomever it bound before, or the scheduler picks. */
+  #bind(
     packet: Packet,
     service: VirtualService,
     persistence: Persistence,
     fwmark: number,
     nowMs: number,
+    only: Destination | null,
   ): number {
     const engine = persistence.engine === null ? null : ENGINES[persistence.engine as keyof typeof ENGINES]
     const data = engine === null ? null : engine.read(packet)
@@ -82,29 +166,26 @@ export class Placement {
 
     this.#writeTemplateKey(packet, service, persistence)
     let template = this.#connections.findTemplate(this.#template, data)
-    if (template !== NONE && !this.#isUsable(template)) {
+    if (template !== NONE && !this.#isUsable(template, only)) {
       this.#connections.invalidateTemplate(template)
       template = NONE
     }
     if (template === NONE) {
-      const destination = this.#pick(packet, service, nowMs)
+      const destination = only ?? this.#pick(packet, service, nowMs)
       if (destination === null) return UNPLACED.noDestination
       template = this.#makeTemplate(service, destination, persistence, fwmark, nowMs)
       if (template === NONE) return UNPLACED.tableFull
       if (data !== null) this.#connections.setEngineData(template, data)
     }
-
-    const destination = this.#destinationOf(template)
-    const isServicePort = packet.destinationPort === service.port && destination.port !== 0
-    const port = isServicePort ? destination.port : packet.destinationPort
-    const record = this.#connect(packet, service, destination, { port, fwmark, nowMs, template })
     this.#connections.prolong(template, startTickOf(nowMs))
-    return record
+    return template
   }
 
   /** Removed destinations bind nobody, and quiesced ones nobody where the knob says so. */
-  #isUsable(template: number): boolean {
-    const { isAvailable, weight } = this.#destinationOf(template)
+  #isUsable(template: number, only: Destination | null): boolean {
+    const destination = this.#destinationOf(template)
+    if (only !== null) return destination === only
+    const { isAvailable, weight } = destination
     return isAvailable && (this.#knobs.expire_quiescent_template === 0 || weight !== 0)
   }
 
@@ -142,7 +223,7 @@ export class Placement {
     template.destinationId = destination.id
     template.flags = flagsOf(destination) | FLAG.template
     template.fwmark = service.key.kind === 'fwmark' ? service.key.fwmark | 0 : fwmark
-    const record = this.#connections.create(template, nowMs)
+    const record = this.#create(template, nowMs)
     if (record === NONE) return NONE
     this.#connections.words[record * RECORD_WORDS + WORD.timeoutTicks] = ticksFromSec(timeoutSec)
     destination.bind(true)
@@ -155,26 +236,45 @@ export class Placement {
     destination: Destination,
     { port, fwmark, nowMs, template }: { port: number; fwmark: number; nowMs: number; template: number },
   ): number {
+    if (isLoopback(packet) && destination.path?.isLocal !== true) return UNPLACED.loopbackSource
     const wanted = this.#new
-    const isOnePacket = service.settings.onePacket === true && packet.protocol === PROTOCOL.udp
     copyEndpoints(packet, wanted)
     wanted.family = packet.family
     wanted.destination = destination.address
     wanted.destinationPort = port
     wanted.destinationId = destination.id
-    wanted.flags = flagsOf(destination) | (isOnePacket ? FLAG.onePacket : 0)
+    wanted.flags = flagsOf(destination) | onePacketFlag(packet, service)
     wanted.fwmark = fwmark
-    const { words } = this.#connections
-    const record = this.#connections.create(wanted, nowMs)
+    const record = this.#create(wanted, nowMs)
     if (record === NONE) return UNPLACED.tableFull
-    const base = record * RECORD_WORDS
-    if (destination.method === 'masquerading') words[base + WORD.natDelta] = natDelta(words, base)
+    if (destination.method === 'masquerading' && !this.#masquerade(record, destination)) {
+      this.#connections.discard(record)
+      return UNPLACED.noLocalPort
+    }
     if (template !== NONE) this.#connections.control(template, record)
     destination.bind(false)
     destination.counters.countConnection()
     service.counters.countConnection()
     this.#totals.countConnection()
     return record
+  }
+
+  /** What masquerading needs to know of a new connection; false where full NAT has no port left for it. */
+  #masquerade(record: number, destination: Destination): boolean {
+    const { words } = this.#connections
+    const base = record * RECORD_WORDS
+    words[base + WORD.natDelta] = natDelta(words, base)
+    if (destination.fullNat) return this.#parts.fullNat.bind(record, destination)
+    this.#parts.ftp.attach(record)
+    return true
+  }
+
+  /** A full table first forgets what is due, or all but: a client that comes back must not wait for its own ghost. */
+  #create(wanted: NewConnection, nowMs: number): number {
+    const record = this.#connections.create(wanted, nowMs)
+    if (record !== NONE) return record
+    this.#connections.expire(nowMs + TICK_MS, RECLAIMED_MAX, this.#parts.unbind)
+    return this.#connections.create(wanted, nowMs)
   }
 
   #destinationOf(record: number): Destination {
@@ -191,6 +291,13 @@ const PROTOCOL_OF_MARKS = 0
 function flagsOf({ method }: Destination): number {
   return METHOD[method] | FLAG.inactive | (method === 'masquerading' ? 0 : FLAG.noOutput)
 }
+
+const onePacketFlag = ({ protocol }: Packet, { settings }: VirtualService): number =>
+  settings.onePacket === true && protocol === PROTOCOL.udp ? FLAG.onePacket : 0
+
+/** 127.0.0.0/8 and ::1, which nobody else's packets come from. */
+const isLoopback = ({ family, sourceW0: w0, sourceW1: w1, sourceW2: w2, sourceW3: w3 }: Packet): boolean =>
+  family === 4 ? w0 >>> 24 === 127 : (w0 | w1 | w2) === 0 && w3 === 1
 
 /** One word of the mask that tells clients apart. */
 function maskWord(family: Family, granularity: number, word: number): number {

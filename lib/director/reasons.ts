@@ -1,11 +1,11 @@
 /** Why a packet did not go to a destination: the keys of the director's counters. */
 
 import { MALFORMED_REASONS } from '../wire/malformed.ts'
+import { REASSEMBLY_REASONS } from '../wire/reassembly.ts'
 
 /** Left to the kernel, unchanged. */
 export const PASS_REASONS = [
   'protocol-not-followed',
-  'later-fragment',
   'no-service',
   'not-a-connection-start',
   'no-connection',
@@ -26,8 +26,14 @@ const OWN_DROP_REASONS = [
   'hop-limit-exceeded',
   'too-big',
   'no-path',
+  'no-local-port',
+  'loopback-source',
+  'transport-checksum',
+  'too-long',
 ] as const
-export const DROP_REASONS = [...MALFORMED_REASONS, ...OWN_DROP_REASONS] as const
+/** Fragments that were given up, by how. */
+const FRAGMENT_DROP_REASONS = REASSEMBLY_REASONS.map((reason) => `fragment-${reason}` as const)
+export const DROP_REASONS = [...MALFORMED_REASONS, ...OWN_DROP_REASONS, ...FRAGMENT_DROP_REASONS] as const
 export type DropReason = string
 
 /** A counter for each of `reasons`. */

@@ -13,6 +13,7 @@ import { ICMP_HEADER_BYTES, ICMP_TYPE } from '../wire/icmp.ts'
 import { isIcmpv6Error } from '../wire/icmpv6.ts'
 import { Packet } from '../wire/packet.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
+import type { FullNat } from './full-nat.ts'
 
 /** What was found of an ICMP packet; the record of its connection is a number above all of them. */
 export const RELATION = {
@@ -36,11 +37,13 @@ export class Related {
   readonly quoted = new Packet()
   readonly #connections: ConnectionTable
   readonly #protocols: readonly (Protocol | undefined)[]
+  readonly #fullNat: FullNat
 
   /** `protocols` by number. */
-  constructor(connections: ConnectionTable, protocols: readonly (Protocol | undefined)[]) {
+  constructor(connections: ConnectionTable, protocols: readonly (Protocol | undefined)[], fullNat: FullNat) {
     this.#connections = connections
     this.#protocols = protocols
+    this.#fullNat = fullNat
   }
 
   /** The connection that an ICMP packet is about, or one of {@link RELATION}. */
@@ -52,10 +55,11 @@ export class Related {
     const protocol = flaw === null ? this.#protocols[quoted.protocol] : undefined
     if (protocol === undefined || quoted.isLaterFragment) return RELATION.none
     quoted.turnAround()
-    const record =
+    let record =
       hook === 'inbound'
         ? protocol.findInbound(this.#connections, quoted)
         : protocol.findOutbound(this.#connections, quoted)
+    if (record === NONE && hook === 'outbound') record = this.#fullNat.find(quoted)
     // What has no ports starts no connection, so there is no stranger to schedule.
     if (record === NONE) return protocol.hasPorts ? RELATION.stranger : RELATION.none
     return icmpChecksumIsValid(packet) ? record : RELATION.badChecksum
@@ -65,14 +69,17 @@ export class Related {
   translate(packet: Packet, record: number, hook: 'inbound' | 'outbound'): boolean {
     const { words } = this.#connections
     const base = record * RECORD_WORDS
-    if ((words[base + WORD.flags]! & FLAG.methodMask) !== METHOD.masquerading) return false
-    if (hook === 'inbound') relateInbound(packet, this.quoted, words, base)
-    else relateOutbound(packet, this.quoted, words, base)
+    const flags = words[base + WORD.flags]!
+    if ((flags & FLAG.methodMask) !== METHOD.masquerading) return false
+    const local = (flags & FLAG.fullNat) === 0 ? null : this.#fullNat.localOf(record)
+    if (hook === 'inbound') relateInbound(packet, this.quoted, words, base, local)
+    else relateOutbound(packet, this.quoted, words, base, local)
     return true
   }
 }
 
-function isError({ bytes, transportStart, family, protocol, isLaterFragment }: Packet): boolean {
+/** Whether the packet is an ICMP error of a kind that is related to connections. */
+export function isError({ bytes, transportStart, family, protocol, isLaterFragment }: Packet): boolean {
   if (isLaterFragment) return false
   const type = readU8(bytes, transportStart)
   return family === 4

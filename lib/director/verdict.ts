@@ -3,6 +3,7 @@
 import type { Offload } from '../encode/offload.ts'
 import { LONGEST_OUTER_BYTES } from '../encode/tunnel.ts'
 import type { Destination } from '../service/destination.ts'
+import type { Reassembled } from '../wire/reassembly.ts'
 
 /** One packet and how it came. */
 export interface Arrival {
@@ -13,7 +14,10 @@ export interface Arrival {
   bytes: Uint8Array
   start: number
   end: number
-  /** `inbound`: on its way to a virtual service. `outbound`: forwarded, so perhaps a server's answer. */
+  /**
+   * `inbound`: on its way to a virtual service. `outbound`: forwarded, so perhaps a server's answer; under full NAT also
+   * what comes to the director's own address.
+   */
   hook: 'inbound' | 'outbound'
   /** The packet's firewall mark as a signed 32-bit number; 0 is none. */
   mark: number
@@ -30,14 +34,19 @@ export const HEADROOM_BYTES = LONGEST_OUTER_BYTES
  *
  * | kind | meaning |
  * |---|---|
- * | `accept` | not ours: the kernel carries on with the unchanged packet |
+ * | `accept` | not ours, or for this host: the kernel carries on with the unchanged packet |
  * | `drop` | nothing goes on; `reason` says why, and `answer` may hold an ICMP error for the sender |
+ * | `absorb` | the packet ends here without being lost: a fragment that waits for others; or an ICMP error about a tunnel's packet, which `answer` tells on to the client |
  * | `rewrite` | masquerading: carry on with `[start, end)`, rewritten in place, routed by its new addresses |
  * | `direct` | gatewaying: send `[start, end)` to `destination`'s link address |
- * | `send` | a tunnel: send `[start, end)` by its outer header |
+ * | `send` | a tunnel, or an answer of our own: send `[start, end)` by its (outer) header |
+ *
+ * `[start, end)` may be longer than the way takes, where `reassembled` is not null: then it has to be cut again, as
+ * `fragment` does; an accepted packet too, since its earlier fragments were absorbed. A tunnel's packet may be too long
+ * in any case.
  */
 export interface Verdict {
-  kind: 'accept' | 'drop' | 'rewrite' | 'direct' | 'send'
+  kind: 'accept' | 'drop' | 'absorb' | 'rewrite' | 'direct' | 'send'
   /** A pass or drop reason; '' for the other kinds. */
   reason: string
   bytes: Uint8Array
@@ -45,6 +54,8 @@ export interface Verdict {
   end: number
   /** Where the packet's connection goes; null when it belongs to none. */
   destination: Destination | null
-  /** Length of the ICMP error in the director's `answerBytes`, 0 when there is none. */
+  /** Length of the ICMP error in the director's `answer`, 0 when there is none. */
   answerBytes: number
+  /** How the packet came, where it came in fragments: `[start, end)` is the whole. Null for all others. */
+  reassembled: Reassembled | null
 }

@@ -308,6 +308,18 @@ describe('the connection table’s limit', () => {
   })
 })
 
+describe('a full table', () => {
+  it('makes room for a client whose own connection is over, without waiting for the clock', () => {
+    stage = new Stage({ connectionLimit: 1 })
+    stage.service(WEB)
+    stage.destination(WEB, A)
+    establish()
+    request('R')
+    expect(request('S').kind).toBe('rewrite')
+    expect(stage.director.dropped.toObject()['connection-table-full']).toBe(0)
+  })
+})
+
 describe('thresholds', () => {
   it('keep new connections away from a full destination until it has emptied', () => {
     stage.destination(WEB, B)

@@ -15,7 +15,7 @@ import type { TunnelSettings, TunnelType } from '../../lib/service/tunnel.ts'
 import { printPacket } from '../../lib/wire/print.ts'
 import { PROTOCOL } from '../../lib/wire/protocol.ts'
 import { withoutFlowPort } from '../support/decapsulate.ts'
-import { fromHex, readPacket, toHex } from '../support/packets.ts'
+import { fromHex, readPacket, tcp4, toHex } from '../support/packets.ts'
 
 interface Step {
   from: 'client' | 'server'
@@ -33,18 +33,6 @@ interface Case {
 const { cases } = JSON.parse(
   readFileSync(new URL('../vectors/packets-golden.json', import.meta.url), 'utf8'),
 ) as { cases: Case[] }
-
-/** What the engine does not do yet, by the case's name. A case that works must not be listed. */
-const NOT_YET: readonly [RegExp, string][] = [
-  [/icmp error from tunnel path/, 'ICMP errors about packets of our tunnels'],
-  [/local real server/, 'real servers on the director itself'],
-  [
-    /mtu 1300 on server side/,
-    'fragmentation of what the kernel forwards, done by the kernel in a real director',
-  ],
-  [/fragmented/, 'reassembly of fragments'],
-  [/^ftp/, 'the FTP helper'],
-]
 
 const METHODS: Record<string, ForwardingMethod> = { '-m': 'masquerading', '-g': 'gatewaying', '-i': 'ipip' }
 const SOURCES = {
@@ -72,7 +60,8 @@ function directorWith({ name, ipvsadm, sysctl }: Case): Director {
       tunnel: tunnelOf(words),
     })
     if (isRefusal(destination)) throw new Error(destination.message)
-    destination.path = { sourceAddress: SOURCES[destination.address.family], mtuBytes }
+    const sourceAddress = SOURCES[destination.address.family]
+    destination.path = { sourceAddress, mtuBytes, isLocal: destination.address.equals(sourceAddress) }
   }
   return director
 }
@@ -89,10 +78,15 @@ function tunnelOf(words: string[]): TunnelSettings {
 }
 
 /** What leaves the director, as the recording has it. */
-function outputOf(director: Director, { from, hex }: Step, nowMs: number): Step['out'] {
+function outputOf(
+  director: Director,
+  { from, hex }: Step,
+  nowMs: number,
+  { isForwarded } = { isForwarded: from === 'server' },
+): Step['out'] {
   const bytes = fromHex(hex)
   // The kernel forwards a server's packet, and so has taken one off its TTL, before IPVS sees it.
-  if (from === 'server') decrementHopLimit(readPacket(bytes))
+  if (isForwarded) decrementHopLimit(readPacket(bytes))
   const hook = from === 'client' ? 'inbound' : 'outbound'
   const arrival = {
     bytes,
@@ -108,29 +102,53 @@ function outputOf(director: Director, { from, hex }: Step, nowMs: number): Step[
 
 function whatLeaves(director: Director, verdict: Verdict, from: Step['from']): Step['out'] {
   const other = from === 'client' ? 'server' : 'client'
-  if (verdict.kind === 'drop') {
-    if (verdict.answerBytes === 0) return []
-    return [{ to: from, hex: comparable(director.answer.slice(0, verdict.answerBytes)) }]
+  const { kind, answerBytes, destination } = verdict
+  if (kind === 'drop' || kind === 'absorb') {
+    if (answerBytes === 0) return []
+    // A refusal goes back; what a router said of a tunnel's packet goes on to the client.
+    const to = kind === 'drop' ? from : other
+    return [{ to, hex: comparable(director.answer.slice(0, answerBytes)) }]
   }
   // A packet that is not ours would go to the local stack (from clients) or be forwarded (from servers).
-  if (verdict.kind === 'accept' && from === 'client') return []
-  return wholeOrFragments(verdict).map((bytes) => ({ to: other, hex: comparable(bytes) }))
+  if (kind === 'accept' && from === 'client') return []
+  if (destination?.path?.isLocal === true && from === 'client') return localStack(director, verdict)
+  return wholeOrFragments(verdict, from).map((bytes) => ({ to: other, hex: comparable(bytes) }))
 }
 
-/** What is our own to send is cut by whoever sends it. */
-function wholeOrFragments({ kind, bytes, start, end, destination }: Verdict): Uint8Array[] {
-  const mtuBytes = destination?.path?.mtuBytes ?? 0
-  if (kind !== 'send' || end - start <= mtuBytes || forbidsFragments(bytes, start)) {
-    return [bytes.slice(start, end)]
-  }
+/** The director's own stack, where nobody listens: it resets, and its answer passes the director as a server's does. */
+function localStack(director: Director, { bytes, start, end }: Verdict): Step['out'] {
+  const { source, sourcePort, destination, destinationPort } = readPacket(bytes.slice(start, end))
+  const reset = tcp4({
+    source: `${destination}:${destinationPort}`,
+    destination: `${source}:${sourcePort}`,
+    sequence: 0,
+    acknowledgment: 1001,
+    identification: 0,
+    dontFragment: true,
+    window: 0,
+    flags: 'RA',
+  })
+  const step: Step = { from: 'server', hex: toHex(reset), out: [] }
+  return outputOf(director, step, 0, { isForwarded: false })
+}
+
+/** What is too long is cut by whoever sends it: us, or the kernel that forwards it. */
+function wholeOrFragments(
+  { bytes, start, end, destination, reassembled }: Verdict,
+  from: Step['from'],
+): Uint8Array[] {
+  const wayBytes = from === 'client' ? (destination?.path?.mtuBytes ?? 1500) : 1500
+  const mtuBytes = Math.min(wayBytes, reassembled?.largestFragmentBytes ?? wayBytes)
+  if (end - start <= mtuBytes || forbidsFragments(bytes, start)) return [bytes.slice(start, end)]
   const parts: Uint8Array[] = []
-  const options = { mtuBytes, identification: 0, out: new Uint8Array(mtuBytes) }
+  const as = reassembled ?? undefined
+  const options = { mtuBytes, identification: 0, out: new Uint8Array(mtuBytes), as }
   fragment(bytes, start, end, options, (out, length) => parts.push(out.slice(0, length)))
   return parts
 }
 
 /**
- * Without what no two recordings share: the identification of ICMP errors and outer headers that may be fragmented; the
+ * Without what no two recordings share: the identification of ICMP errors and outer headers that may be fragmented, and of IPv6 fragments; the
  * source port of GUE, and with it the checksum, which is verified here.
  */
 function comparable(bytes: Uint8Array): string {
@@ -141,7 +159,8 @@ function comparable(bytes: Uint8Array): string {
     writeU16(bytes, 10, 0)
     writeU16(bytes, 10, checksum(bytes, 0, 20))
   }
-  if (!isIpv4 && protocol === 58) bytes.fill(0, 1, 4) // flow label
+  if (!isIpv4 && protocol === PROTOCOL.icmpv6) bytes.fill(0, 1, 4) // flow label
+  if (!isIpv4 && protocol === PROTOCOL.fragment) bytes.fill(0, 44, 48) // identification
   return isGue(bytes) ? withoutFlowPort(bytes) : toHex(bytes)
 }
 
@@ -160,21 +179,27 @@ const isGue = (bytes: Uint8Array): boolean => {
 const isProtocolUnreachable = (hex: string): boolean =>
   hex.slice(18, 20) === '01' && hex.slice(40, 44) === '0302'
 
+/**
+ * The kernel's first report of a tunnel's path MTU may still be the old one (its cached route is older): the reported value
+ * is not compared there, `test/director/tunnel-errors.test.ts` has what it is to be.
+ */
+function withoutFirstReport(hex: string, { name }: Case, { from }: Step): string {
+  const isReport = hex.startsWith('45') && hex.slice(40, 44) === '0304'
+  if (!name.startsWith('icmp error from tunnel path') || from === 'client' || !isReport) return hex
+  return `${hex.slice(0, 44)}0000${hex.slice(48, 52)}0000${hex.slice(56)}`
+}
+
 describe('the director forwards as the kernel did', () => {
-  for (const each of cases) {
-    const reason = NOT_YET.find(([name]) => name.test(each.name))?.[1]
-    const run = () => {
-      const director = directorWith(each)
-      for (const [index, step] of each.steps.entries()) {
-        const packet = fromHex(step.hex)
-        const where = `step ${index}: ${printPacket(packet)}`
-        const expected = step.out
-          .map(({ to, hex }) => ({ to, hex: comparable(fromHex(hex)) }))
-          .filter(({ hex }) => !isProtocolUnreachable(hex))
-        expect(outputOf(director, step, index * 10_000), where).toEqual(expected)
-      }
+  it.each(cases.map((each) => [each.name, each] as const))('%s', (_name, each) => {
+    const director = directorWith(each)
+    for (const [index, step] of each.steps.entries()) {
+      const where = `step ${index}: ${printPacket(fromHex(step.hex))}`
+      const expected = step.out
+        .map(({ to, hex }) => ({ to, hex: comparable(fromHex(hex)) }))
+        .filter(({ hex }) => !isProtocolUnreachable(hex))
+      const masked = (out: Step['out']) =>
+        out.map(({ to, hex }) => ({ to, hex: withoutFirstReport(hex, each, step) }))
+      expect(masked(outputOf(director, step, index * 10_000)), where).toEqual(masked(expected))
     }
-    if (reason === undefined) it(each.name, run)
-    else it(`not yet, ${reason}: ${each.name}`, () => expect(run).toThrow())
-  }
+  })
 })

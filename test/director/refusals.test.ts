@@ -52,6 +52,7 @@ describe('no destination', () => {
   it('is answered with port unreachable, not with a reset', () => {
     stage.service(WEB)
     expect(stage.inbound(SYN)).toEqual({
+      largestFragmentBytes: null,
       kind: 'drop',
       reason: 'no-destination',
       out: new Uint8Array(0),

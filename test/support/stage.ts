@@ -19,6 +19,8 @@ export const DIRECTOR_4 = '192.168.1.254'
 export const DIRECTOR_6 = 'fd01::254'
 
 export interface DestinationSpec extends Partial<DestinationSettings> {
+  /** The real server is the director itself. */
+  readonly isLocal?: boolean
   /** The path's MTU; null leaves the destination without a path. 1500 unless said. */
   readonly mtuBytes?: number | null
 }
@@ -34,8 +36,10 @@ export interface Sending {
 export interface Outcome {
   readonly kind: Verdict['kind']
   readonly reason: string
-  /** What goes on; of an accepted or dropped packet, nothing. */
+  /** What goes on; of an accepted, absorbed or dropped packet, nothing. */
   readonly out: Uint8Array
+  /** Null where the packet came in one piece. */
+  readonly largestFragmentBytes: number | null
   /** The ICMP error for the sender, or null. */
   readonly answer: Uint8Array | null
   /** `192.168.1.1:80`, or null. */
@@ -56,11 +60,15 @@ export class Stage {
     )
   }
 
-  destination(key: string, at: string, { mtuBytes = 1500, ...settings }: DestinationSpec = {}): Destination {
+  destination(
+    key: string,
+    at: string,
+    { mtuBytes = 1500, isLocal = false, ...settings }: DestinationSpec = {},
+  ): Destination {
     const destination = granted(
       this.director.services.addDestination(serviceKey(key), parseEndpoint(at)!, settingsOf(settings)),
     )
-    destination.path = mtuBytes === null ? null : pathTo(destination, mtuBytes)
+    destination.path = mtuBytes === null ? null : { ...pathTo(destination, mtuBytes), isLocal }
     return destination
   }
 
@@ -117,15 +125,19 @@ export class Stage {
   }
 }
 
+/** The verdicts that a packet goes on by. */
+const HAS_PACKET: readonly Verdict['kind'][] = ['rewrite', 'direct', 'send']
+
 /** A verdict as values of its own. */
 export function outcomeOf(director: Director, verdict: Verdict): Outcome {
-  const { kind, reason, bytes, start, end, destination, answerBytes } = verdict
+  const { kind, reason, bytes, start, end, destination, answerBytes, reassembled } = verdict
   return {
     kind,
     reason,
-    out: kind === 'accept' || kind === 'drop' ? new Uint8Array(0) : bytes.slice(start, end),
+    out: HAS_PACKET.includes(kind) ? bytes.slice(start, end) : new Uint8Array(0),
     answer: answerBytes > 0 ? director.answer.slice(0, answerBytes) : null,
     destination: destination === null ? null : formatEndpoint(destination),
+    largestFragmentBytes: reassembled?.largestFragmentBytes ?? null,
   }
 }
 

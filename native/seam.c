@@ -1,6 +1,6 @@
 /*
- * The one seam between uipvs and the operating system: sockets, poll and event descriptors as plain functions
- * of numbers and typed arrays. It knows no protocol; every byte is made and read in TypeScript.
+ * The one seam between uipvs and the operating system: sockets, tun devices, poll and event descriptors as plain
+ * functions of numbers and typed arrays. It knows no protocol; every byte is made and read in TypeScript.
  *
  * Every function returns a number: 0 or more on success, a negative errno on failure. Nothing is thrown, so the
  * forwarding path needs no exception handling; wrong arguments are -EINVAL. Every range is checked against its
@@ -23,10 +23,13 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
 
 enum {
@@ -270,6 +273,25 @@ static napi_value seam_send_each(napi_env env, napi_callback_info info) {
   return give(env, sent);
 }
 
+/* ---- Devices ---- */
+
+/*
+ * attachTun(fd, name): makes an open /dev/net/tun the tun device `name`: 16 octets, the last of them NUL, which
+ * become the name the kernel gave, where a pattern such as `tun%d` was asked for. From then on, a read is a
+ * packet and a write is one, with nothing in front of its IP header.
+ */
+static napi_value seam_attach_tun(napi_env env, napi_callback_info info) {
+  struct octets name;
+  int32_t fd;
+  if (!take(env, info, "io", &fd, &name)) return give(env, -EINVAL);
+  if (name.length != IFNAMSIZ || name.at[IFNAMSIZ - 1] != '\0') return give(env, -EINVAL);
+  struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+  memcpy(request.ifr_name, name.at, IFNAMSIZ);
+  if (ioctl(fd, TUNSETIFF, &request) != 0) return give(env, -errno);
+  memcpy(name.at, request.ifr_name, IFNAMSIZ);
+  return give(env, 0);
+}
+
 /* ---- Waiting and waking ---- */
 
 /*
@@ -328,6 +350,7 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
     { "receiveBatch", seam_receive_batch },
     { "sendRanges", seam_send_ranges },
     { "sendEach", seam_send_each },
+    { "attachTun", seam_attach_tun },
     { "poll", seam_poll },
     { "eventfd", seam_eventfd },
     { "signal", seam_signal },

@@ -1,6 +1,7 @@
 /** Numbers of Linux's socket interface, the same on every architecture Node runs on but MIPS. */
 
 // Address families and socket types, <bits/socket.h>
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16

@@ -52,6 +52,11 @@ export interface Seam {
     count: number,
   ): number
   /**
+   * Makes an open `/dev/net/tun` the tun device `name`: 16 octets, NUL behind its text. They become the name that the kernel
+   * gave, where a pattern such as `tun%d` was asked for.
+   */
+  attachTun(fd: number, name: Uint8Array): number
+  /**
    * Waits until one of `count` (at most 256) descriptors is readable or broken; `ready[i]` becomes its events. Returns
    * how many are ready; 0 after the timeout or an interrupting signal. Negative descriptors are left out, and a
    * negative timeout waits without limit.

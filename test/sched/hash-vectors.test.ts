@@ -19,7 +19,7 @@ describe('sipHash', () => {
   ])('agrees with SipHash-1-3 under the key %i', (key, table) => {
     const hash = sipHash(key)
     for (const [value, expected] of Object.entries(table))
-      expect(hash(Number(value) | 0), value).toBe(expected)
+      expect(hash(Number(value) | 0) >>> 0, value).toBe(expected)
   })
 })
 

@@ -1,255 +1,89 @@
 import { describe, expect, it } from 'vitest'
 import { SCHEDULERS } from '../../lib/sched/index.ts'
 import type { Destination, DestinationSettings } from '../../lib/service/destination.ts'
-import { parseEndpoint } from '../../lib/service/key.ts'
-import { type Flow, isEligible, SCHEDULER_FLAG, type SchedulerFactory } from '../../lib/service/scheduler.ts'
-import { ServiceTable } from '../../lib/service/service-table.ts'
+import { type Flow, SCHEDULER_FLAG, type SchedulerFactory } from '../../lib/service/scheduler.ts'
 import type { VirtualService } from '../../lib/service/virtual-service.ts'
 import { PROTOCOL } from '../../lib/wire/protocol.ts'
+import { type SchedulerCheckOptions, schedulerChecks } from '../../testing/index.ts'
 import { tcp4 } from '../support/packets.ts'
-import { granted, Stage, serviceKey, settingsOf } from '../support/stage.ts'
+import { granted, Stage, serviceKey } from '../support/stage.ts'
 
 type Name = keyof typeof SCHEDULERS
 
-/** What a scheduler does not promise, with the reason. A new scheduler promises everything until it says otherwise. */
-const EXEMPT: Readonly<Record<string, Partial<Record<Name, string>>>> = {
-  'never picks a destination that is quiesced, overloaded or removed, whatever has happened before': {
-    lblc: 'a virtual address that has a destination keeps it past its threshold, as in the kernel',
-  },
-  'finds an eligible destination whenever there is one': {
-    dh: 'the destination of a virtual address has no stand-in',
-    sh: 'nor has a client’s own, unless sh-fallback is set',
-    mh: 'nor has a client’s own, unless mh-fallback is set',
-    ovf: 'a destination with more active connections than weight is full',
-  },
-  'spreads clients over equal destinations': {
-    dh: 'goes by the virtual address, of which there is one',
-    lblc: 'likewise',
-    fo: 'all go to one until it fails',
-    ovf: 'all go to one until it is full',
-  },
-}
+const FALLBACK = SCHEDULER_FLAG['flag-1']
+const PORT = SCHEDULER_FLAG['flag-2']
 
-const KEY = serviceKey('tcp:10.0.0.1:80')
+const EQUAL_TURNS = 'its turns do not depend on weights'
+const DEALT_ANEW = 'its table is dealt anew, and most slots change hands'
 
-class Pool {
-  readonly table: ServiceTable
-  readonly service: VirtualService
-
-  constructor(name: string, { flags = 0 } = {}) {
-    this.table = new ServiceTable({ schedulers: SCHEDULERS, random: dice(1) })
-    this.service = granted(this.table.add(KEY, { scheduler: name, schedulerFlags: flags }))
-  }
-
-  add(host: number, settings: Partial<DestinationSettings> = {}): Destination {
-    return granted(this.table.addDestination(KEY, endpoint(host), settingsOf(settings)))
-  }
-
-  edit(host: number, settings: Partial<DestinationSettings>): void {
-    granted(this.table.editDestination(KEY, endpoint(host), settingsOf(settings)))
-  }
-
-  remove(host: number): void {
-    granted(this.table.removeDestination(KEY, endpoint(host)))
-  }
-
-  pick(client: number): Destination | null {
-    return this.service.scheduler!.pick(flowOf(client), this.service.pool)
-  }
-
-  /** A connection: picked, bound and active, as the director does. */
-  place(client: number): Destination | null {
-    const picked = this.pick(client)
-    picked?.bind(false)
-    picked?.moveActivity(true)
-    return picked
-  }
-}
-
-const endpoint = (host: number) => parseEndpoint(`192.168.1.${host}:80`)!
-
-/** A client of a network of its own: neighbouring numbers share no more than chance has it. */
-const flowOf = (client: number): Flow => ({
-  protocol: PROTOCOL.tcp,
-  clientW0: (0x0a000000 + Math.imul(client, 2_654_435_761)) | 0,
-  clientW1: 0,
-  clientW2: 0,
-  clientW3: 0,
-  clientPort: 1024 + (client % 60_000),
-  virtualW0: 0x0a000001,
-  virtualW1: 0,
-  virtualW2: 0,
-  virtualW3: 0,
-  virtualPort: 80,
-  nowMs: client,
-})
-
-/** Numbers in [0, 1) from a seed: every run is the same. */
-function dice(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
-    return (state >>> 0) / 2 ** 32
-  }
-}
-
-/** A long random life of a pool; `check` sees every pick, and which destinations were eligible for it. */
-function live(
-  pool: Pool,
-  seed: number,
-  check: (picked: Destination | null, eligible: readonly Destination[]) => void,
-): void {
-  const next = dice(seed)
-  const hosts = new Set<number>()
-  const placed: Destination[] = []
-  const settings = () => ({
-    weight: Math.floor(next() ** 3 * 300),
-    upperThreshold: next() < 0.3 ? 1 + Math.floor(next() * 5) : 0,
-  })
-  for (let step = 0; step < 2000; step++) {
-    const host = 1 + Math.floor(next() * 6)
-    const what = next()
-    if (what < 0.05 && hosts.has(host)) {
-      pool.remove(host)
-      hosts.delete(host)
-    } else if (what < 0.12 && !hosts.has(host)) {
-      pool.add(host, settings())
-      hosts.add(host)
-    } else if (what < 0.2 && hosts.has(host)) pool.edit(host, settings())
-    else if (what < 0.5 && placed.length > 0) {
-      placed.splice(Math.floor(next() * placed.length), 1)[0]!.unbind(false, false)
-    } else {
-      const eligible = pool.service.pool.filter(isEligible)
-      const picked = pool.place(Math.floor(next() * 1000))
-      check(picked, eligible)
-      if (picked !== null) placed.push(picked)
-    }
-  }
-}
-
-describe.each(Object.keys(SCHEDULERS) as Name[])('scheduler %s', (name) => {
-  const promises = (promise: string, test: () => void): void => {
-    const reason = EXEMPT[promise]?.[name]
-    if (reason === undefined) it(promise, test)
-    else it(`does not promise it ${promise}: ${reason}`, () => expect(test).toThrow())
-  }
-
-  promises('picks nobody from an empty pool', () => {
-    expect(new Pool(name).pick(1)).toBeNull()
-  })
-
-  promises('picks nobody when everybody is quiesced or overloaded', () => {
-    const pool = new Pool(name)
-    pool.add(1, { weight: 0 })
-    pool.add(2, { upperThreshold: 1 }).bind(false)
-    for (let client = 0; client < 50; client++) expect(pool.pick(client)).toBeNull()
-  })
-
-  promises(
-    'never picks a destination that is quiesced, overloaded or removed, whatever has happened before',
-    () => {
-      for (let seed = 1; seed <= 5; seed++) {
-        let picks = 0
-        live(new Pool(name), seed, (picked, eligible) => {
-          if (picked === null) return
-          picks++
-          expect(eligible).toContain(picked)
-        })
-        expect(picks).toBeGreaterThan(100)
-      }
+/** What is said of each to the conformance suite: kinds, and what it does not promise, with the reason. */
+const CHARACTERS: Readonly<Record<Name, SchedulerCheckOptions>> = {
+  rr: { exempt: { 'weighted-shares': EQUAL_TURNS } },
+  wrr: {},
+  lc: { exempt: { 'weighted-shares': 'it compares connections, whatever the weights' } },
+  wlc: {},
+  lblc: {
+    exempt: {
+      'only-eligible':
+        'a virtual address that has a destination keeps it past its threshold, as in the kernel',
     },
-  )
+  },
+  lblcr: {},
+  dh: {
+    hashing: true,
+    exempt: {
+      'finds-eligible': 'the destination of a virtual address has no stand-in',
+      'weighted-shares': 'each destination has as many slots as any other',
+      'few-move': DEALT_ANEW,
+    },
+  },
+  sh: {
+    hashing: true,
+    exempt: {
+      'finds-eligible': 'a client’s own destination has no stand-in, unless sh-fallback is set',
+      'few-move': DEALT_ANEW,
+    },
+  },
+  mh: {
+    hashing: true,
+    exempt: { 'finds-eligible': 'a client’s own destination has no stand-in, unless mh-fallback is set' },
+  },
+  sed: {},
+  nq: {},
+  fo: {
+    exempt: {
+      'equal-shares': 'all go to one until it fails',
+      'weighted-shares': 'all go to the heaviest until it fails',
+    },
+  },
+  ovf: {
+    exempt: {
+      'finds-eligible': 'a destination with more active connections than weight is full',
+      'equal-shares': 'all go to one until it is full',
+      'weighted-shares': 'a destination takes as many as its weight says, and then none',
+    },
+  },
+  twos: {},
+}
 
-  promises('finds an eligible destination whenever there is one', () => {
-    for (let seed = 1; seed <= 5; seed++) {
-      live(new Pool(name), seed, (picked, eligible) => {
-        if (picked === null) expect(eligible).toEqual([])
-      })
-    }
-  })
+const { sh } = CHARACTERS
+const NO_PLACE = 'a light destination may have no place in the table'
 
-  promises('picks the same again when the same happens again', () => {
-    const historyOf = (seed: number): string[] => {
-      const history: string[] = []
-      live(new Pool(name), seed, (picked) => history.push(`${picked?.address}`))
-      return history
-    }
-    expect(historyOf(3)).toEqual(historyOf(3))
-    expect(historyOf(3)).not.toEqual(historyOf(4))
-  })
+/** Those with flags behave differently, and are held to the suite a second time. */
+const FLAGGED: readonly (readonly [title: string, Name, SchedulerCheckOptions])[] = [
+  [
+    'sh, with both flags',
+    'sh',
+    { ...sh, flags: FALLBACK | PORT, exempt: { ...sh.exempt, 'finds-eligible': NO_PLACE } },
+  ],
+  ['mh, with both flags', 'mh', { hashing: true, flags: FALLBACK | PORT }],
+]
 
-  promises('sends everybody to the only destination', () => {
-    const pool = new Pool(name)
-    const only = pool.add(1, { weight: 3 })
-    for (let client = 0; client < 50; client++) expect(pool.pick(client)).toBe(only)
-  })
-
-  promises('survives a pool that empties and fills again', () => {
-    const pool = new Pool(name)
-    for (let round = 0; round < 3; round++) {
-      pool.add(1)
-      pool.add(2)
-      expect(pool.pick(round)).not.toBeNull()
-      pool.remove(1)
-      pool.remove(2)
-      expect(pool.pick(round)).toBeNull()
-    }
-  })
-
-  promises('takes over a pool that is there already', () => {
-    const pool = new Pool(name)
-    granted(pool.table.edit(KEY, { scheduler: 'none', schedulerFlags: 0 }))
-    const destinations = [pool.add(1), pool.add(2)]
-    granted(pool.table.edit(KEY, { scheduler: name, schedulerFlags: 0 }))
-    expect(destinations).toContain(pool.pick(1))
-  })
-
-  promises('notices a weight that goes to 0 and comes back', () => {
-    const pool = new Pool(name)
-    const first = pool.add(1)
-    pool.edit(1, { weight: 0 })
-    expect(pool.pick(1)).toBeNull()
-    pool.edit(1, { weight: 2 })
-    expect(pool.pick(1)).toBe(first)
-  })
-
-  promises('neither changes a destination nor keeps the flow it is given', () => {
-    const pool = new Pool(name)
-    const destinations = [pool.add(1), pool.add(2)]
-    const before = destinations.map((each) => ({ ...each }))
-    const flow = flowOf(1)
-    Object.freeze(flow)
-    pool.service.scheduler!.pick(flow, pool.service.pool)
-    expect(destinations.map((each) => ({ ...each }))).toEqual(before)
-  })
-
-  promises('spreads clients over equal destinations', () => {
-    const pool = new Pool(name)
-    for (let host = 1; host <= 4; host++) pool.add(host)
-    const picked = Array.from({ length: 4000 }, (_, client) => pool.place(client))
-    for (const each of pool.service.pool) {
-      const share = picked.filter((destination) => destination === each).length
-      expect(share).toBeGreaterThan(800)
-      expect(share).toBeLessThan(1200)
-    }
-  })
-
-  promises('answers at once, whatever the weights: the heaviest overloaded, the lightest eligible', () => {
-    const pool = new Pool(name, { flags: SCHEDULER_FLAG['flag-1'] })
-    const light = pool.add(1, { weight: 1 })
-    pool.add(2, { weight: 0x7fff_ffff, upperThreshold: 1 }).bind(false)
-    const startedMs = performance.now()
-    for (let client = 0; client < 100; client++) expect([light, null]).toContain(pool.place(client))
-    expect(performance.now() - startedMs).toBeLessThan(1000)
-  })
-
-  promises('copes with a pool of a hundred thousand', () => {
-    const pool = new Pool(name)
-    const destinations = new Array<Destination>(150_000).fill(pool.add(1, { weight: 2 }))
-    const { scheduler } = pool.service
-    scheduler!.poolChanged?.(destinations, { kind: 'attached' })
-    expect(scheduler!.pick(flowOf(1), destinations)).not.toBeNull()
-  })
+describe.each([
+  ...(Object.keys(SCHEDULERS) as Name[]).map((name) => [name, name, CHARACTERS[name]] as const),
+  ...FLAGGED,
+])('scheduler %s', (title, name, character) => {
+  for (const { promise, run } of schedulerChecks(title, SCHEDULERS[name], character)) it(promise, run)
 })
 
 describe('a scheduler of one’s own', () => {
@@ -313,41 +147,79 @@ describe('a scheduler of one’s own', () => {
   })
 })
 
-describe('the order of the pool', () => {
-  const hostsOf = (pool: Pool, picks: number): string =>
-    Array.from({ length: picks }, (_, client) => `${pool.pick(client)?.address}`.split('.')[3]).join(' ')
+/** A service on a stage, and its destinations by the last part of their addresses. */
+class Crew {
+  readonly service: VirtualService
+  readonly #stage = new Stage()
 
+  constructor(scheduler: string, schedulerFlags = 0) {
+    this.service = this.#stage.service(KEY, { scheduler, schedulerFlags })
+  }
+
+  add(host: number, settings: Partial<DestinationSettings> = {}): Destination {
+    return this.#stage.destination(KEY, `192.168.1.${host}:80`, settings)
+  }
+
+  quiesce(host: number): void {
+    this.#stage.edit(KEY, `192.168.1.${host}:80`, { weight: 0 })
+  }
+
+  schedule(scheduler: string, schedulerFlags = 0): void {
+    granted(this.#stage.director.services.edit(serviceKey(KEY), { scheduler, schedulerFlags }))
+  }
+
+  pick(client: number, clientPort = 1024): Destination | null {
+    const flow: Flow = { ...FLOW, clientW0: Math.imul(client, 2_654_435_761), clientPort }
+    return this.service.scheduler!.pick(flow, this.service.pool)
+  }
+
+  /** Whom so many clients come to, by the last part of the addresses. */
+  hosts(clients: number): string {
+    return Array.from({ length: clients }, (_, client) => `${this.pick(client)?.address}`.split('.')[3]).join(
+      ' ',
+    )
+  }
+}
+
+const KEY = 'tcp:10.0.0.1:80'
+const FLOW: Flow = {
+  protocol: PROTOCOL.tcp,
+  clientW0: 0,
+  clientW1: 0,
+  clientW2: 0,
+  clientW3: 0,
+  clientPort: 0,
+  virtualW0: 0x0a000001,
+  virtualW1: 0,
+  virtualW2: 0,
+  virtualW3: 0,
+  virtualPort: 80,
+  nowMs: 0,
+}
+
+describe('the order of the pool', () => {
   it('is newest first, so that rr begins with the destination added last', () => {
-    const pool = new Pool('rr')
-    for (const host of [1, 2, 3]) pool.add(host)
-    expect(hostsOf(pool, 4)).toBe('3 2 1 3')
+    const crew = new Crew('rr')
+    for (const host of [1, 2, 3]) crew.add(host)
+    expect(crew.hosts(4)).toBe('3 2 1 3')
   })
 
   it('lets wrr serve the heavier more often, and each cycle alike', () => {
-    const pool = new Pool('none')
-    for (const host of [1, 2, 3]) pool.add(host, { weight: host })
-    granted(pool.table.edit(KEY, { scheduler: 'wrr', schedulerFlags: 0 }))
-    expect(hostsOf(pool, 12)).toBe('3 3 2 3 2 1 3 3 2 3 2 1')
+    const crew = new Crew('none')
+    for (const host of [1, 2, 3]) crew.add(host, { weight: host })
+    crew.schedule('wrr')
+    expect(crew.hosts(12)).toBe('3 3 2 3 2 1 3 3 2 3 2 1')
   })
 })
 
 describe('the flags of the hashing schedulers', () => {
-  const FALLBACK = SCHEDULER_FLAG['flag-1']
-  const PORT = SCHEDULER_FLAG['flag-2']
-
   it.each(['sh', 'mh'])(
     '%s-port lets one client’s ports go to different destinations; without, never',
     (name) => {
       const hostsFor = (flags: number) => {
-        const pool = new Pool(name, { flags })
-        for (let host = 1; host <= 4; host++) pool.add(host)
-        const flow = flowOf(7)
-        return new Set(
-          Array.from({ length: 200 }, (_, port) => {
-            flow.clientPort = 2000 + port * 97
-            return pool.service.scheduler!.pick(flow, pool.service.pool)
-          }),
-        ).size
+        const crew = new Crew(name, flags)
+        for (let host = 1; host <= 4; host++) crew.add(host)
+        return new Set(Array.from({ length: 200 }, (_, port) => crew.pick(7, 2000 + port * 97))).size
       }
       expect(hostsFor(0)).toBe(1)
       expect(hostsFor(PORT)).toBe(4)
@@ -357,9 +229,13 @@ describe('the flags of the hashing schedulers', () => {
   it.each(['sh', 'mh'])(
     '%s-fallback finds an eligible destination as long as one has a place in the table',
     (name) => {
-      const pool = new Pool(name, { flags: FALLBACK })
-      for (let host = 1; host <= 4; host++) pool.add(host, { upperThreshold: host })
-      const placed = Array.from({ length: 12 }, (_, client) => pool.place(client))
+      const crew = new Crew(name, FALLBACK)
+      for (let host = 1; host <= 4; host++) crew.add(host, { upperThreshold: host })
+      const placed = Array.from({ length: 12 }, (_, client) => {
+        const picked = crew.pick(client)
+        picked?.bind(false)
+        return picked
+      })
       // 1 + 2 + 3 + 4 connections is all there is room for, and each of them is placed.
       expect(placed.filter((destination) => destination !== null)).toHaveLength(10)
       expect(placed.slice(10)).toEqual([null, null])
@@ -367,12 +243,12 @@ describe('the flags of the hashing schedulers', () => {
   )
 
   it.each(['sh', 'mh'])('%s takes them at once when the service is edited', (name) => {
-    const pool = new Pool(name)
-    const [first, second] = [pool.add(1), pool.add(2)]
-    const client = [...Array(50).keys()].find((each) => pool.pick(each) === first)!
-    pool.edit(1, { weight: 0 })
-    expect(pool.pick(client)).toBeNull()
-    granted(pool.table.edit(KEY, { scheduler: name, schedulerFlags: FALLBACK }))
-    expect(pool.pick(client)).toBe(second)
+    const crew = new Crew(name)
+    const [first, second] = [crew.add(1), crew.add(2)]
+    const client = [...Array(50).keys()].find((each) => crew.pick(each) === first)!
+    crew.quiesce(1)
+    expect(crew.pick(client)).toBeNull()
+    crew.schedule(name, FALLBACK)
+    expect(crew.pick(client)).toBe(second)
   })
 })

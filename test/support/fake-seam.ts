@@ -42,6 +42,10 @@ export class FakeSeam implements Seam {
     return 0
   }
 
+  attachTun(): number {
+    return 0
+  }
+
   receiveBatch(
     _fd: number,
     area: Uint8Array,

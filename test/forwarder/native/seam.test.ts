@@ -17,6 +17,7 @@ import { linkRequest } from '../../../forwarder/netlink/rtnetlink.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const EBADF = 9
+const ENOTTY = 25
 
 let seam: Seam
 
@@ -118,6 +119,16 @@ describe('the seam refuses, without reading or writing a byte', () => {
     expect(seam.receiveBatch(0, area, 10, 0, 5, ok)).toBe(-EINVAL)
     expect(seam.receiveBatch(0, area, 10, 0, 0, ok)).toBe(-EINVAL)
     expect(seam.receiveBatch(0, new Uint8Array(300), 1, 0, 257, new Int32Array(300))).toBe(-EINVAL)
+  })
+
+  it('names of tun devices that are not 16 octets with a NUL at their end, and descriptors that are no tun', () => {
+    expect(seam.attachTun(0, new Uint8Array(15))).toBe(-EINVAL)
+    expect(seam.attachTun(0, new Uint8Array(17))).toBe(-EINVAL)
+    expect(seam.attachTun(0, new Uint8Array(16).fill(0x61))).toBe(-EINVAL)
+    expect(seam.attachTun(-1, new Uint8Array(16))).toBe(-EBADF)
+    const fd = openNetlink()
+    expect(seam.attachTun(fd, new Uint8Array(16))).toBe(-ENOTTY)
+    seam.close(fd)
   })
 
   it('arguments of another type', () => {

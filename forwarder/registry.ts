@@ -2,7 +2,8 @@
 
 import { endpointOf, keyOf } from '../control/identity.ts'
 import type { DestinationConfig, ServiceConfig, ServiceSettings } from '../control/schema.ts'
-import type { Family } from '../lib/bytes/address.ts'
+import { FTP_PORT } from '../lib/apps/ftp.ts'
+import { type Family, parseAddress } from '../lib/bytes/address.ts'
 import { formatEndpoint, formatServiceKey, type ServiceKey, serviceFamily } from '../lib/service/key.ts'
 import type { Way } from './dataplane/messages.ts'
 import type { WantedState } from './host/host.ts'
@@ -102,19 +103,28 @@ function served(registry: Registry, lingering: Lingering): ServedService[] {
   return [...services.values()]
 }
 
-const isForwardedByKernel = ({ method }: DestinationConfig, { routesByMark }: Arrangement): boolean =>
+/** Whether the kernel sends the packets on, after the verdict. */
+export const isForwardedByKernel = ({ method }: DestinationConfig, { routesByMark }: Arrangement): boolean =>
   method === 'masquerading' || (method === 'gatewaying' && routesByMark)
 
 function redirected({ key, destinations }: ServedService, arrangement: Arrangement): RedirectedService {
-  const configs = destinations.map(({ config }) => config)
-  const isKernels = configs.every((config) => isForwardedByKernel(config, arrangement))
-  const masqueraded = configs.filter(({ method }) => method === 'masquerading')
+  const isKernels = destinations.every(({ config }) => isForwardedByKernel(config, arrangement))
+  const masqueraded = destinations.filter(({ config }) => config.method === 'masquerading')
   return {
     key,
     queueNumber: isKernels ? arrangement.superQueue : arrangement.plainQueue,
-    replySources: masqueraded.map((config): ReplySource => {
+    replySources: masqueraded.map(({ config, way }): ReplySource => {
       const { address, port } = endpointOf(config)
-      return { address, port, transport: key.kind === 'address' ? key.transport : 'any' }
+      const transport = key.kind === 'address' ? key.transport : 'any'
+      return { address, port, transport, isLocal: way?.isLocal === true }
     }),
+    announcesPorts: isFtp(key) && masqueraded.length > 0,
+    tunnelSources: destinations
+      .filter(({ config }) => config.method === 'ipip')
+      .map(({ way }) => (way === null ? null : parseAddress(way.sourceAddress)))
+      .filter((address) => address !== null),
   }
 }
+
+const isFtp = (key: ServiceKey): boolean =>
+  key.kind === 'address' && key.transport === 'tcp' && key.port === FTP_PORT

@@ -4,6 +4,9 @@ import { parseAddress } from '../lib/bytes/address.ts'
 import type { Way } from './dataplane/messages.ts'
 import type { RouteSocket } from './netlink/route-socket.ts'
 
+/** The loopback device's, which is no matter: what stays here is never too long. */
+const LOCAL_MTU_BYTES = 65_536
+
 export class Ways {
   readonly #routes: Pick<RouteSocket, 'route' | 'link'>
   readonly #inUse: () => ReadonlySet<string>
@@ -24,11 +27,12 @@ export class Ways {
     this.#slotsMax = slotsMax
   }
 
-  /** The way to the address as the routes are now: `'local'` for one of this host's own, null without a route. */
-  to(address: string): Way | 'local' | null {
+  /** The way to the address as the routes are now, null without a route. */
+  to(address: string): Way | null {
     const destination = parseAddress(address)
     const route = destination === null ? null : this.#routes.route({ destination })
-    if (route?.type === 'local') return 'local'
+    if (route?.type === 'local')
+      return { sourceAddress: address, mtuBytes: LOCAL_MTU_BYTES, hop: null, isLocal: true }
     const link = route?.type === 'unicast' ? this.#routes.link(route.deviceIndex) : null
     if (route === null || link === null) return null
     const slot = this.#slotOf(address)
@@ -41,6 +45,12 @@ export class Ways {
           ? null
           : { slot, destination: address, gateway, deviceIndex: link.index, deviceName: link.name },
     }
+  }
+
+  /** Whether the routes say that the address is a subnet's broadcast address, which is no real server's. */
+  isBroadcast(address: string): boolean {
+    const destination = parseAddress(address)
+    return destination !== null && this.#routes.route({ destination })?.type === 'broadcast'
   }
 
   /** The address's slot, or the lowest that is free. */

@@ -1,10 +1,13 @@
 /** One packet's way between the kernel's queue and the director: the arrival in, the verdict out. */
 
+import { readU8 } from '../../lib/bytes/octets.ts'
 import type { Director } from '../../lib/director/director.ts'
 import type { Arrival, Verdict } from '../../lib/director/verdict.ts'
-import { forbidsFragments, fragment } from '../../lib/encode/fragment.ts'
+import { type EmitFragment, forbidsFragments, fragment } from '../../lib/encode/fragment.ts'
+import { decrementHopLimit } from '../../lib/encode/hop-limit.ts'
 import { OFFLOAD, type Offload } from '../../lib/encode/offload.ts'
 import type { Destination } from '../../lib/service/destination.ts'
+import type { Reassembled } from '../../lib/wire/reassembly.ts'
 import type { Egress, Hop } from '../egress/egress.ts'
 import type { PacketSink } from '../egress/raw.ts'
 import {
@@ -73,7 +76,7 @@ export class Dataplane {
     arrival.bytes = packet.bytes
     arrival.start = packet.start
     arrival.end = packet.end
-    arrival.hook = packet.hook === HOOK.forward ? 'outbound' : 'inbound'
+    arrival.hook = sideOf(packet)
     arrival.mark = packet.mark
     arrival.offload = offloadOf(packet)
     arrival.nowMs = this.#now()
@@ -83,19 +86,16 @@ export class Dataplane {
     switch (verdict.kind) {
       case 'accept':
         answer.kind = 'accept'
-        return answer
+        return verdict.reassembled === null ? answer : this.#carryOn(packet, verdict, answer)
       case 'rewrite':
-        answer.kind = 'replace'
-        answer.bytes = verdict.bytes
-        answer.start = verdict.start
-        answer.end = verdict.end
-        return answer
+        return this.#carryOn(packet, verdict, answer)
       case 'direct':
         return this.#direct(packet, verdict, answer)
       case 'send':
         this.#send(verdict)
         break
       case 'drop':
+      case 'absorb':
         if (verdict.answerBytes > 0) this.#sink.send(this.director.answer, 0, verdict.answerBytes)
     }
     answer.kind = 'drop'
@@ -104,8 +104,7 @@ export class Dataplane {
 
   /** Brings near what the packets of a batch will need of the director's memory. */
   readonly foresight: Foresight = {
-    expect: ({ bytes, start, hook }) =>
-      this.director.expect(bytes, start, hook === HOOK.forward ? 'outbound' : 'inbound'),
+    expect: (packet) => this.director.expect(packet.bytes, packet.start, sideOf(packet)),
     fetch: () => this.director.fetchExpected(),
   }
 
@@ -121,6 +120,31 @@ export class Dataplane {
     else this.#hops.set(id, hop)
   }
 
+  /**
+   * Puts the packet in the place of the one that waits. What came in fragments is whole by now, and longer than the way may
+   * take: the kernel cuts IPv4 again, but not IPv6 that it forwards, so that we do.
+   */
+  #carryOn(packet: QueuedPacket, verdict: Verdict, answer: QueueVerdict): QueueVerdict {
+    const staysHere = verdict.kind === 'accept' && packet.hook !== HOOK.forward
+    if (
+      verdict.reassembled !== null &&
+      isIpv6(verdict) &&
+      !staysHere &&
+      verdict.destination?.path?.isLocal !== true
+    ) {
+      // What is only passing has had its hop limit taken down already.
+      if (packet.hook !== HOOK.forward) decrementHopLimit({ ...verdict, family: 6 })
+      this.#cut(verdict, (bytes, length) => this.#sink.send(bytes, 0, length))
+      answer.kind = 'drop'
+      return answer
+    }
+    answer.kind = 'replace'
+    answer.bytes = verdict.bytes
+    answer.start = verdict.start
+    answer.end = verdict.end
+    return answer
+  }
+
   /** By the kernel, which routes by the mark; or by the egress driver, and the kernel's copy is dropped. */
   #direct(packet: QueuedPacket, verdict: Verdict, answer: QueueVerdict): QueueVerdict {
     const hop = this.#hops.get((verdict.destination as Destination).id)
@@ -130,27 +154,60 @@ export class Dataplane {
       return answer
     }
     if (!this.#egress.kernelForwards) {
-      this.#egress.transmit(hop, verdict.bytes, verdict.start, verdict.end)
+      if (verdict.reassembled === null) this.#egress.transmit(hop, verdict.bytes, verdict.start, verdict.end)
+      else this.#cut(verdict, (bytes, length) => this.#egress.transmit(hop, bytes, 0, length))
       return answer
     }
+    const mark = (packet.mark & ~this.#markMask) | this.#egress.markOf(hop.slot)
+    if (verdict.reassembled !== null) return this.#directWhole(packet, verdict, answer, mark)
     answer.kind = 'accept'
     answer.setsMark = true
-    answer.mark = (packet.mark & ~this.#markMask) | this.#egress.markOf(hop.slot)
+    answer.mark = mark
     return answer
   }
 
-  /** A tunnel's packet, in fragments where it must and may be cut. */
-  #send({ bytes, start, end, destination }: Verdict): void {
-    const mtuBytes = destination?.path?.mtuBytes ?? 0
+  #directWhole(packet: QueuedPacket, verdict: Verdict, answer: QueueVerdict, mark: number): QueueVerdict {
+    if (isIpv6(verdict)) {
+      decrementHopLimit({ ...verdict, family: 6 })
+      this.#cut(verdict, (bytes, length) => this.#sink.sendMarked(bytes, 0, length, mark))
+      return answer
+    }
+    this.#carryOn(packet, verdict, answer)
+    answer.setsMark = true
+    answer.mark = mark
+    return answer
+  }
+
+  /** What is ours to send, in fragments where it must and may be cut. */
+  #send({ bytes, start, end, destination, reassembled }: Verdict): void {
+    const mtuBytes = destination?.path?.mtuBytes ?? reassembled?.largestFragmentBytes ?? 0xffff
     if (end - start <= mtuBytes || forbidsFragments(bytes, start)) {
       this.#sink.send(bytes, start, end)
       return
     }
-    this.#identification = (this.#identification + 1) | 0
-    const options = { mtuBytes, identification: this.#identification, out: this.#fragment }
+    const options = { mtuBytes, identification: this.#nextIdentification(), out: this.#fragment }
     fragment(bytes, start, end, options, (out, length) => this.#sink.send(out, 0, length))
   }
+
+  /** A datagram that came in fragments, in fragments again: as it came, where its way takes them. */
+  #cut({ bytes, start, end, destination, reassembled }: Verdict, emit: EmitFragment): void {
+    const as = reassembled as Reassembled
+    const mtuBytes = Math.min(as.largestFragmentBytes, destination?.path?.mtuBytes ?? as.largestFragmentBytes)
+    const options = { mtuBytes, identification: this.#nextIdentification(), out: this.#fragment, as }
+    fragment(bytes, start, end, options, emit)
+  }
+
+  #nextIdentification(): number {
+    this.#identification = (this.#identification + 1) | 0
+    return this.#identification
+  }
 }
+
+/** What is forwarded, or comes from this host itself, may be an answer. */
+const sideOf = ({ hook }: QueuedPacket): Arrival['hook'] =>
+  hook === HOOK.forward || hook === HOOK.output ? 'outbound' : 'inbound'
+
+const isIpv6 = ({ bytes, start }: Verdict): boolean => readU8(bytes, start) >>> 4 === 6
 
 const offloadOf = ({ checksumUnfinished, isSuper }: QueuedPacket): Offload => {
   if (!checksumUnfinished) return OFFLOAD.finished

@@ -62,6 +62,8 @@ export interface SinkCounters {
 export interface PacketSink {
   /** Takes the IP packet `[start, end)`, whose bytes may be reused at once; false for what is no IP packet. */
   send(bytes: Uint8Array, start: number, end: number): boolean
+  /** The same at once, with a mark of its own: for the few that policy routing is to tell apart. */
+  sendMarked(bytes: Uint8Array, start: number, end: number, mark: number): boolean
   /** Sends whatever was taken. */
   flush(): void
   readonly counters: SinkCounters
@@ -86,15 +88,19 @@ export function openRawSink(options: RawSinkOptions = {}): PacketSink {
   const report = (errno: number) => count(counters, errno)
   const ipv4 = new RawSocket(seam, 4, options, report)
   const ipv6 = new RawSocket(seam, 6, options, report)
+  const socketFor = (bytes: Uint8Array, start: number, end: number): RawSocket | null => {
+    const version = end > start ? readU8(bytes, start) >>> 4 : 0
+    return version === 4 ? ipv4 : version === 6 ? ipv6 : null
+  }
+  const counted = (isTaken: boolean): boolean => {
+    if (!isTaken) counters.failed++
+    return isTaken
+  }
   return {
     counters,
-    send(bytes, start, end) {
-      const version = end > start ? readU8(bytes, start) >>> 4 : 0
-      const taken =
-        version === 4 ? ipv4.send(bytes, start, end) : version === 6 && ipv6.send(bytes, start, end)
-      if (!taken) counters.failed++
-      return taken
-    },
+    send: (bytes, start, end) => counted(socketFor(bytes, start, end)?.send(bytes, start, end) ?? false),
+    sendMarked: (bytes, start, end, mark) =>
+      counted(socketFor(bytes, start, end)?.sendMarked(bytes, start, end, mark) ?? false),
     flush() {
       ipv4.flush()
       ipv6.flush()
@@ -118,12 +124,14 @@ class RawSocket {
   readonly #seam: Seam
   readonly #fd: number
   readonly #family: 4 | 6
+  readonly #mark: number
   readonly #outbox: Outbox
 
   constructor(seam: Seam, family: 4 | 6, options: RawSinkOptions, report: (errno: number) => void) {
     const { domain, level, headerIncluded, addressBytes } = FAMILIES[family]
     this.#seam = seam
     this.#family = family
+    this.#mark = options.mark ?? 0
     this.#fd = attempt(`open a raw IPv${family} socket`, seam.open(domain, SOCK_RAW, IPPROTO_RAW))
     const set = (attempted: string, inLevel: number, name: number, value: number) =>
       attempt(`${attempted} of a raw IPv${family} socket`, seam.setOption(this.#fd, inLevel, name, value))
@@ -147,8 +155,22 @@ class RawSocket {
     return true
   }
 
+  sendMarked(bytes: Uint8Array, start: number, end: number, mark: number): boolean {
+    this.#outbox.flush()
+    this.#setMark(mark)
+    const isTaken = this.send(bytes, start, end)
+    this.#outbox.flush()
+    this.#setMark(this.#mark)
+    return isTaken
+  }
+
   flush(): void {
     this.#outbox.flush()
+  }
+
+  #setMark(mark: number): void {
+    const failed = this.#seam.setOption(this.#fd, SOL_SOCKET, SO_MARK, mark | 0)
+    attempt(`set the mark of a raw IPv${this.#family} socket`, failed)
   }
 
   close(): void {

@@ -5,15 +5,18 @@ import { formatServiceKey, serviceFamily } from '../../lib/service/key.ts'
 import { applyRouting } from './iproute.ts'
 import { Journal } from './journal.ts'
 import { Netfilter } from './netfilter.ts'
+import { identifyThisProcess } from './process-identity.ts'
 import { ROUTING_RANGE, type RoutedHop } from './routing.ts'
 import { planRules, type RedirectedService, type RuleOptions } from './rules.ts'
-import { SysctlKeeper, type SysctlNeeds } from './sysctls.ts'
-import { type RepairOutcome, repair, undo } from './undo.ts'
+import { SysctlKeeper, type SysctlNeeds, type SysctlRecord } from './sysctls.ts'
+import { abandonedJournal, type RepairOutcome, repair, undo } from './undo.ts'
 
 export interface HostOptions {
   /** Where the undo journal is kept: beside the control socket, one for each daemon. */
   readonly journalPath: string
   readonly rules?: Partial<Omit<RuleOptions, 'notrack'>>
+  /** Take over what a dead daemon left, instead of undoing it: packets go on to its queues, where they wait for ours. */
+  readonly adopts?: boolean
   /** Told about settings that would be good to have and could not be set, as in containers. */
   readonly warn?: (message: string) => void
 }
@@ -60,11 +63,16 @@ export class Host {
    * settings come with the first service that needs them.
    * @throws when another daemon holds the journal, or when no iptables works at all
    */
-  static async open({ journalPath, rules, warn = () => undefined }: HostOptions): Promise<Host> {
-    const repaired = await repair(journalPath)
-    const journal = Journal.create(journalPath)
+  static async open({
+    journalPath,
+    rules,
+    adopts = false,
+    warn = () => undefined,
+  }: HostOptions): Promise<Host> {
+    const abandoned = adopts ? abandonedJournal(journalPath) : null
+    let repaired: RepairOutcome = abandoned === null ? await repair(journalPath) : 'adopted'
+    let journal = abandoned ?? Journal.create(journalPath)
     try {
-      const sysctls = new SysctlKeeper((records) => journal.update({ sysctls: records }), { warn })
       const netfilter = await Netfilter.probe((family, record) => {
         journal.update({
           netfilter: { ...journal.content.netfilter, [family === 4 ? 'ipv4' : 'ipv6']: record },
@@ -72,9 +80,18 @@ export class Host {
       })
       if (netfilter.variant(4) === null && netfilter.variant(6) === null)
         throw new Error(`no iptables works here: ${netfilter.whyNot(4)}; ${netfilter.whyNot(6)}`)
+      if (abandoned !== null && !(await adoptChains(netfilter, abandoned))) {
+        await undo(abandoned)
+        repaired = 'repaired'
+        journal = Journal.create(journalPath)
+      }
+      journal.update({ owner: identifyThisProcess() })
+      const save = (records: readonly SysctlRecord[]) => journal.update({ sysctls: records })
+      const sysctls = new SysctlKeeper(save, { warn, held: journal.content.sysctls })
       return new Host({ repaired, netfilter, journal, sysctls }, rules)
     } catch (error) {
-      journal.discard()
+      // What was adopted is still to be undone, by whoever comes next.
+      if (repaired !== 'adopted') journal.discard()
       throw error
     }
   }
@@ -123,9 +140,7 @@ export class Host {
     const leaving = hopsLeaving(this.#inForce.hops, wanted.hops)
     this.#sysctls.require(wanted.sysctls)
     await this.#route([...wanted.hops, ...leaving])
-    await this.netfilter.apply(
-      planRules(wanted.services, { ...this.#rules, notrack: this.netfilter.notrack }),
-    )
+    await this.netfilter.apply(planRules(wanted.services, this.#ruleOptions))
     if (leaving.length > 0) await this.#route(wanted.hops)
     this.#sysctls.release(wanted.sysctls)
   }
@@ -156,6 +171,22 @@ export class Host {
     this.#turn = result.catch(() => undefined)
     return result
   }
+
+  /** What was asked for, as far as this kernel's netfilter goes. */
+  get #ruleOptions(): Partial<RuleOptions> {
+    const { notrack, fragments } = this.netfilter
+    return { ...this.#rules, notrack, laterFragments: fragments && this.#rules?.laterFragments === true }
+  }
+}
+
+/** Takes over the chains that a dead daemon left; false where they are not what we would install. */
+async function adoptChains(netfilter: Netfilter, { content }: Journal): Promise<boolean> {
+  const { ipv4, ipv6 } = content.netfilter
+  const outcomes = [
+    ipv4 === null || (await netfilter.adopt(4, ipv4)),
+    ipv6 === null || (await netfilter.adopt(6, ipv6)),
+  ]
+  return outcomes.every(Boolean)
 }
 
 /** A service of the family, if there is one. */

@@ -11,6 +11,8 @@ export interface IptablesVariant {
   readonly backend: 'nft' | 'legacy'
   /** The `CT` target and the `addrtype` match can be used. */
   readonly notrack: boolean
+  /** Later fragments can be told: by the `frag` match of IPv6. */
+  readonly fragments: boolean
 }
 
 export interface VariantProbe {
@@ -43,6 +45,18 @@ const NOTRACK_TRIAL = [
   'COMMIT\n',
 ].join('\n')
 
+const FRAGMENT_TRIAL = {
+  4: '-f',
+  6: '-m frag',
+} as const
+const fragmentTrial = (family: Family): string =>
+  [
+    '*mangle',
+    ':UIPVS-PROBE - [0:0]',
+    `-A UIPVS-PROBE -p udp ${FRAGMENT_TRIAL[family]} -j NFQUEUE --queue-num 65535`,
+    'COMMIT\n',
+  ].join('\n')
+
 /**
  * The first variant that takes our rules: the one that the host calls `iptables`, then the others by name.
  *
@@ -56,7 +70,8 @@ export async function probeIptables(family: Family): Promise<VariantProbe> {
     if (problem === null) {
       const backend = (await runCommand(program, ['--version'])).includes('nf_tables') ? 'nft' : 'legacy'
       const notrack = (await trial(program, NOTRACK_TRIAL)) === null
-      return { variant: { family, program, backend, notrack }, problems }
+      const fragments = (await trial(program, fragmentTrial(family))) === null
+      return { variant: { family, program, backend, notrack, fragments }, problems }
     }
     problems.push({ program, problem })
   }

@@ -54,6 +54,11 @@ export class Netfilter {
     return ([4, 6] as const).every((family) => this.variant(family)?.notrack ?? true)
   }
 
+  /** Both families that work can tell later fragments. */
+  get fragments(): boolean {
+    return ([4, 6] as const).every((family) => this.variant(family)?.fragments ?? true)
+  }
+
   /** Why there is no variant for a family, as one line. */
   whyNot(family: Family): string {
     return this.#probes[family].problems.map(({ program, problem }) => `${program}: ${problem}`).join('; ')
@@ -80,6 +85,24 @@ export class Netfilter {
       throw error
     }
     this.#applied.set(family, null)
+  }
+
+  /**
+   * Takes over the chains that an earlier daemon installed, rules and all, until {@link apply} replaces these. False, and
+   * nothing taken over, where they are not just those that {@link install} would make.
+   */
+  async adopt(family: Family, { program }: NetfilterRecord): Promise<boolean> {
+    const variant = this.variant(family)
+    if (variant === null || variant.program !== program) return false
+    const saved = await savedTables(variant)
+    const isWhole = CHAINS.filter(({ table }) => table !== 'raw' || this.notrack).every((chain) => {
+      const table = saved.get(chain.table)
+      return (
+        table?.userChains.includes(chain.name) && table.rules.includes(`-A ${chain.hook} -j ${chain.name}`)
+      )
+    })
+    if (isWhole) this.#applied.set(family, null)
+    return isWhole
   }
 
   /** Puts the planned rules in force, one restore a family; a family whose text did not change is left alone. */
@@ -113,7 +136,13 @@ export class Netfilter {
  * remain, empty.
  */
 export async function removeChains(family: Family, record: NetfilterRecord): Promise<void> {
-  const variant: IptablesVariant = { family, program: record.program, backend: record.backend, notrack: true }
+  const variant: IptablesVariant = {
+    family,
+    program: record.program,
+    backend: record.backend,
+    notrack: true,
+    fragments: true,
+  }
   const script = removalScript(await savedTables(variant))
   if (script !== '') await restore(variant, script)
   if (variant.backend === 'nft') for (const table of TABLES) await removeEmptyTable(variant, table, record)

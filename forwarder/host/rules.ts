@@ -9,12 +9,18 @@ export interface RedirectedService {
   readonly queueNumber: number
   /** Masqueraded real servers, whose replies are taken in FORWARD; port 0 is any port. */
   readonly replySources: readonly ReplySource[]
+  /** Announces connections to other ports as it goes: those of FTP. Its masqueraded servers do. */
+  readonly announcesPorts?: boolean
+  /** The director's own addresses that its tunnels come from: errors about their packets come there. */
+  readonly tunnelSources?: readonly IpAddress[]
 }
 
 export interface ReplySource {
   readonly address: IpAddress
   readonly port: number
   readonly transport: Transport | 'any'
+  /** This host itself: its replies are taken in OUTPUT. */
+  readonly isLocal?: boolean
 }
 
 export interface RuleOptions {
@@ -27,9 +33,16 @@ export interface RuleOptions {
    * nothing in the network namespace reassembles (connection tracking does).
    */
   readonly laterFragments: boolean
+  /** Queue pings of virtual addresses: the director answers them. */
+  readonly echoRequests: boolean
 }
 
-export const RULE_DEFAULTS: RuleOptions = { notrack: true, icmpErrors: false, laterFragments: false }
+export const RULE_DEFAULTS: RuleOptions = {
+  notrack: true,
+  icmpErrors: false,
+  laterFragments: false,
+  echoRequests: false,
+}
 
 /** Input for `iptables-restore --noflush` and `ip6tables-restore --noflush`. */
 export interface RuleText {
@@ -41,6 +54,7 @@ export interface RuleText {
 export const CHAINS = [
   { name: 'UIPVS-REQUEST', table: 'mangle', hook: 'PREROUTING' },
   { name: 'UIPVS-REPLY', table: 'mangle', hook: 'FORWARD' },
+  { name: 'UIPVS-LOCAL', table: 'mangle', hook: 'OUTPUT' },
   { name: 'UIPVS-NOTRACK', table: 'raw', hook: 'PREROUTING' },
 ] as const
 
@@ -69,13 +83,19 @@ interface Rule {
 
 function planFamily(family: Family, services: readonly RedirectedService[], options: RuleOptions): string {
   const ours = services.filter((service) => serviceFamily(service.key) === family)
-  const rules: Record<ChainName, Rule[]> = {
-    'UIPVS-REQUEST': ours.flatMap((service) => requestRules(service, options)),
-    'UIPVS-REPLY': ours.flatMap((service) =>
+  const replies = (isWanted: (source: ReplySource) => boolean) =>
+    ours.flatMap((service) =>
       service.replySources
-        .filter((source) => source.address.family === family)
-        .flatMap((source) => replyRules(source, service.queueNumber, options)),
-    ),
+        .filter((source) => source.address.family === family && isWanted(source))
+        .flatMap((source) => replyRules(source, service, options)),
+    )
+  const rules: Record<ChainName, Rule[]> = {
+    'UIPVS-REQUEST': [
+      ...ours.flatMap((service) => requestRules(service, options)),
+      ...services.flatMap((service) => tunnelRules(service, family)),
+    ],
+    'UIPVS-REPLY': replies(({ isLocal }) => isLocal !== true),
+    'UIPVS-LOCAL': replies(({ isLocal }) => isLocal === true),
     'UIPVS-NOTRACK': options.notrack ? ours.flatMap((service) => notrackRules(service, family)) : [],
   }
   const tables = ['mangle', 'raw'] as const
@@ -105,20 +125,29 @@ function inOrder(rules: readonly Rule[]): readonly Rule[] {
 }
 
 /** A service is looked up by mark first, then by exact port, then by port 0: the chains keep that order. */
-const RANK = { fwmark: 0, exactPort: 1, anyPort: 2, anyTransport: 3, fragment: 4, icmpError: 5 } as const
+const RANK = { fwmark: 0, exactPort: 1, anyPort: 2, anyTransport: 3, fragment: 4, icmp: 5 } as const
 
-function requestRules({ key, queueNumber }: RedirectedService, options: RuleOptions): Rule[] {
+function requestRules(service: RedirectedService, options: RuleOptions): Rule[] {
+  const { key, queueNumber } = service
   const target = nfqueue(queueNumber)
   if (key.kind === 'fwmark')
     return [{ match: `-m mark --mark ${hex(key.fwmark)}/0xffffffff`, target, rank: RANK.fwmark }]
+  const { family } = key.address
   const to = `-d ${host(key.address)}`
   return [
     portRule(`${to} -p ${key.transport}`, '--dport', key, target),
-    ...besides(to, key.address.family, key.transport, target, options),
+    ...announcedRules(to, service),
+    ...keyExchangeRules(to, key, target, family),
+    ...besides(to, family, key.transport, target, options),
+    ...(options.echoRequests
+      ? [{ match: `${to} ${icmpMatch(family, ECHO_REQUEST[family])}`, target, rank: RANK.icmp }]
+      : []),
   ]
 }
 
-function replyRules(source: ReplySource, queueNumber: number, options: RuleOptions): Rule[] {
+function replyRules(source: ReplySource, service: RedirectedService, options: RuleOptions): Rule[] {
+  const { key, queueNumber } = service
+  const { family } = source.address
   const target = nfqueue(queueNumber)
   const from = `-s ${host(source.address)}`
   // Without a transport the match is the whole address: fragments and ICMP errors are among it.
@@ -126,9 +155,30 @@ function replyRules(source: ReplySource, queueNumber: number, options: RuleOptio
     return [{ match: from, target, rank: RANK.anyTransport }]
   return transportsOf(source).flatMap((transport) => [
     portRule(`${from} -p ${transport}`, '--sport', source, target),
-    ...besides(from, source.address.family, transport, target, options),
+    ...announcedRules(from, service),
+    ...keyExchangeRules(from, key, target, family),
+    ...besides(from, family, transport, target, options),
   ])
 }
+
+/** The connections that are announced may be of any port. */
+const announcedRules = (end: string, { announcesPorts, queueNumber }: RedirectedService): Rule[] =>
+  announcesPorts === true
+    ? [{ match: `${end} -p tcp`, target: nfqueue(queueNumber), rank: RANK.anyPort }]
+    : []
+
+/** AH and ESP follow the key exchange on UDP port 500. To ip6tables AH is an extension header, and no protocol. */
+function keyExchangeRules(end: string, key: ServiceKey, target: string, family: Family): Rule[] {
+  if (key.kind === 'fwmark' || key.transport !== 'udp' || (key.port !== 500 && key.port !== 0)) return []
+  const protocols = family === 4 ? ['ah', 'esp'] : ['esp']
+  return protocols.map((protocol) => ({ match: `${end} -p ${protocol}`, target, rank: RANK.anyPort }))
+}
+
+/** What routers say of the packets that we send through tunnels. */
+const tunnelRules = ({ tunnelSources, queueNumber }: RedirectedService, family: Family): Rule[] =>
+  (tunnelSources ?? [])
+    .filter((address) => address.family === family)
+    .flatMap((address) => errorRules(`-d ${host(address)}`, family, nfqueue(queueNumber)))
 
 /**
  * Both directions of a service, so that connection tracking does not judge packets that userspace rewrites.
@@ -180,17 +230,23 @@ function besides(
     const fragment = family === 4 ? '-f' : '-m frag'
     rules.push({ match: `${end} -p ${transport} ${fragment}`, target, rank: RANK.fragment })
   }
-  if (options.icmpErrors) {
-    const [protocol, option] =
-      family === 4 ? ['icmp', 'icmp --icmp-type'] : ['ipv6-icmp', 'icmp6 --icmpv6-type']
-    for (const type of ICMP_ERROR_TYPES[family])
-      rules.push({ match: `${end} -p ${protocol} -m ${option} ${type}`, target, rank: RANK.icmpError })
-  }
+  if (options.icmpErrors) rules.push(...errorRules(end, family, target))
   return rules
 }
 
+const errorRules = (end: string, family: Family, target: string): Rule[] =>
+  ICMP_ERROR_TYPES[family].map((type) => ({
+    match: `${end} ${icmpMatch(family, type)}`,
+    target,
+    rank: RANK.icmp,
+  }))
+
+const icmpMatch = (family: Family, type: number): string =>
+  family === 4 ? `-p icmp -m icmp --icmp-type ${type}` : `-p ipv6-icmp -m icmp6 --icmpv6-type ${type}`
+
 /** Unreachable, source quench and time exceeded; for ICMPv6 unreachable, too big, time exceeded and bad parameter. */
 const ICMP_ERROR_TYPES: Readonly<Record<Family, readonly number[]>> = { 4: [3, 4, 11], 6: [1, 2, 3, 4] }
+const ECHO_REQUEST: Readonly<Record<Family, number>> = { 4: 8, 6: 128 }
 
 const ALL_TRANSPORTS: readonly Transport[] = ['tcp', 'udp', 'sctp']
 

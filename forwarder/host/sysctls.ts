@@ -127,16 +127,26 @@ export class SysctlKeeper {
   readonly #tree: SysctlTree
   readonly #save: (records: readonly SysctlRecord[]) => void
   readonly #warn: (message: string) => void
-  #records: readonly SysctlRecord[] = []
+  #records: readonly SysctlRecord[]
 
   /** `warn` is told about settings that would be good to have and could not be set, as in containers. */
   constructor(
     save: (records: readonly SysctlRecord[]) => void,
-    { tree = procSys, warn = () => undefined }: { tree?: SysctlTree; warn?: (message: string) => void } = {},
+    {
+      tree = procSys,
+      warn = () => undefined,
+      held = [],
+    }: {
+      tree?: SysctlTree
+      warn?: (message: string) => void
+      /** What an earlier daemon has set, and this one is to put back. */
+      held?: readonly SysctlRecord[]
+    } = {},
   ) {
     this.#save = save
     this.#tree = tree
     this.#warn = warn
+    this.#records = held
   }
 
   /** What was changed and not put back yet, oldest first. */

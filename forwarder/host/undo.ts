@@ -7,8 +7,11 @@ import { removeChains } from './netfilter.ts'
 import { identifyThisProcess, isAlive } from './process-identity.ts'
 import { restoreSysctls } from './sysctls.ts'
 
-/** What {@link repair} found: nothing, something that it undid, or a journal that is not about this kernel. */
-export type RepairOutcome = 'nothing' | 'repaired' | 'from-elsewhere'
+/**
+ * What an earlier daemon left: nothing, something that was undone, a journal that is not about this kernel, or something
+ * that was taken over as it is.
+ */
+export type RepairOutcome = 'nothing' | 'repaired' | 'from-elsewhere' | 'adopted'
 
 /**
  * Undoes everything in `journal` and deletes it. Packets are let through to the kernel first, and last of all
@@ -63,16 +66,30 @@ export async function undo(journal: Journal): Promise<void> {
 export async function repair(path: string): Promise<RepairOutcome> {
   const journal = Journal.read(path)
   if (journal === null) return 'nothing'
-  const { owner } = journal.content
-  if (isAlive(owner) && owner.pid !== process.pid)
-    throw new Error(`uipvs is running already, as process ${owner.pid} (its journal is ${path})`)
-  if (
-    owner.bootId !== identifyThisProcess().bootId ||
-    owner.netNamespace !== readlinkSync('/proc/self/ns/net')
-  ) {
+  refuseRunning(journal)
+  if (!isOfThisKernel(journal)) {
     journal.discard()
     return 'from-elsewhere'
   }
   await undo(journal)
   return 'repaired'
 }
+
+/**
+ * The journal of a daemon that is gone, about what it left on this kernel and in this network namespace; null without one.
+ * @throws when the daemon that wrote it is running, and when the journal cannot be read
+ */
+export function abandonedJournal(path: string): Journal | null {
+  const journal = Journal.read(path)
+  if (journal === null) return null
+  refuseRunning(journal)
+  return isOfThisKernel(journal) ? journal : null
+}
+
+function refuseRunning({ path, content: { owner } }: Journal): void {
+  if (isAlive(owner) && owner.pid !== process.pid)
+    throw new Error(`uipvs is running already, as process ${owner.pid} (its journal is ${path})`)
+}
+
+const isOfThisKernel = ({ content: { owner } }: Journal): boolean =>
+  owner.bootId === identifyThisProcess().bootId && owner.netNamespace === readlinkSync('/proc/self/ns/net')

@@ -12,7 +12,13 @@ import type { IptablesVariant } from '../../../forwarder/host/iptables.ts'
 
 const NET_ADMIN = 1n << 12n
 const NET_RAW = 1n << 13n
-const variant: IptablesVariant = { family: 4, program: 'iptables', backend: 'nft', notrack: true }
+const variant: IptablesVariant = {
+  family: 4,
+  program: 'iptables',
+  backend: 'nft',
+  notrack: true,
+  fragments: true,
+}
 
 describe('doctor', () => {
   it('reports what a probe threw as missing', async () => {

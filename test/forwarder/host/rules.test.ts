@@ -19,7 +19,7 @@ const WEB = service('tcp:10.0.0.1:80', 5, 'tcp/192.168.1.2:8080', 'tcp/192.168.1
 describe('planRules', () => {
   it('flushes every chain of both families when there is no service', () => {
     const empty =
-      '*mangle\n:UIPVS-REQUEST - [0:0]\n:UIPVS-REPLY - [0:0]\nCOMMIT\n*raw\n:UIPVS-NOTRACK - [0:0]\nCOMMIT\n'
+      '*mangle\n:UIPVS-REQUEST - [0:0]\n:UIPVS-REPLY - [0:0]\n:UIPVS-LOCAL - [0:0]\nCOMMIT\n*raw\n:UIPVS-NOTRACK - [0:0]\nCOMMIT\n'
     expect(planRules([])).toEqual({ ipv4: empty, ipv6: empty })
   })
 
@@ -27,6 +27,7 @@ describe('planRules', () => {
     expect(planRules([WEB]).ipv4).toBe(`*mangle
 :UIPVS-REQUEST - [0:0]
 :UIPVS-REPLY - [0:0]
+:UIPVS-LOCAL - [0:0]
 -A UIPVS-REQUEST -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j NFQUEUE --queue-num 5
 -A UIPVS-REPLY -s 192.168.1.10/32 -p tcp -m tcp --sport 8080 -j NFQUEUE --queue-num 5
 -A UIPVS-REPLY -s 192.168.1.2/32 -p tcp -m tcp --sport 8080 -j NFQUEUE --queue-num 5
@@ -38,6 +39,58 @@ COMMIT
 -A UIPVS-NOTRACK -s 192.168.1.2/32 -p tcp -m tcp --sport 8080 -m addrtype ! --dst-type LOCAL -j CT --notrack
 COMMIT
 `)
+  })
+
+  it('takes the replies of a real server that is this host where they begin', () => {
+    const { ipv4 } = planRules([
+      { ...WEB, replySources: WEB.replySources.map((source) => ({ ...source, isLocal: true })) },
+    ])
+    expect(ipv4).not.toContain('-A UIPVS-REPLY')
+    expect(ipv4).toContain(
+      '-A UIPVS-LOCAL -s 192.168.1.2/32 -p tcp -m tcp --sport 8080 -j NFQUEUE --queue-num 5\n',
+    )
+  })
+
+  it('queues every port of a service that announces others, its own before', () => {
+    const { ipv4 } = planRules([
+      { ...service('tcp:10.0.0.1:21', 5, 'tcp/192.168.1.2:21'), announcesPorts: true },
+    ])
+    expect(ipv4).toContain(`-A UIPVS-REQUEST -d 10.0.0.1/32 -p tcp -m tcp --dport 21 -j NFQUEUE --queue-num 5
+-A UIPVS-REQUEST -d 10.0.0.1/32 -p tcp -j NFQUEUE --queue-num 5
+-A UIPVS-REPLY -s 192.168.1.2/32 -p tcp -m tcp --sport 21 -j NFQUEUE --queue-num 5
+-A UIPVS-REPLY -s 192.168.1.2/32 -p tcp -j NFQUEUE --queue-num 5
+`)
+  })
+
+  it('queues AH and ESP along with the key exchange that they follow', () => {
+    const { ipv4, ipv6 } = planRules([
+      service('udp:10.0.0.1:500', 5, 'udp/192.168.1.2:500'),
+      service('udp:[fd00::1]:500', 6),
+      service('udp:10.0.0.2:501', 7),
+    ])
+    const ipsec = (text: string) => text.match(/.* -p (ah|esp) .*/g)
+    expect(ipsec(ipv4)).toEqual([
+      '-A UIPVS-REQUEST -d 10.0.0.1/32 -p ah -j NFQUEUE --queue-num 5',
+      '-A UIPVS-REQUEST -d 10.0.0.1/32 -p esp -j NFQUEUE --queue-num 5',
+      '-A UIPVS-REPLY -s 192.168.1.2/32 -p ah -j NFQUEUE --queue-num 5',
+      '-A UIPVS-REPLY -s 192.168.1.2/32 -p esp -j NFQUEUE --queue-num 5',
+    ])
+    expect(ipsec(ipv6)).toEqual(['-A UIPVS-REQUEST -d fd00::1/128 -p esp -j NFQUEUE --queue-num 6'])
+  })
+
+  it('queues ICMP errors to the addresses that tunnels come from, in their family', () => {
+    const tunnelSources = ['192.168.1.254', 'fd01::254'].map((text) => parseAddress(text)!)
+    const { ipv4, ipv6 } = planRules([{ ...service('tcp:10.0.0.1:80', 5), tunnelSources }])
+    expect(ipv4).toContain('-A UIPVS-REQUEST -d 192.168.1.254/32 -p icmp -m icmp --icmp-type 3 -j NFQUEUE')
+    expect(ipv6).toContain(
+      '-A UIPVS-REQUEST -d fd01::254/128 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j NFQUEUE --queue-num 5\n',
+    )
+  })
+
+  it('queues pings of virtual addresses where they are to be answered', () => {
+    const ping = '-A UIPVS-REQUEST -d 10.0.0.1/32 -p icmp -m icmp --icmp-type 8 -j NFQUEUE --queue-num 5\n'
+    expect(planRules([WEB]).ipv4).not.toContain(ping)
+    expect(planRules([WEB], { echoRequests: true }).ipv4).toContain(ping)
   })
 
   it('puts IPv6 services into the IPv6 text alone', () => {

@@ -18,6 +18,8 @@ export interface UipvsOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Default one of its own: daemons that take turns on one socket share the undo journal beside it. */
   readonly socketPath?: string
+  /** More options of `uipvs run`. */
+  readonly argv?: readonly string[]
 }
 
 /** A running daemon. */
@@ -47,6 +49,7 @@ export async function startUipvs(lab: Lab, options: UipvsOptions = {}): Promise<
     await writeFile(file, JSON.stringify(config))
     argv.push('--config', file)
   }
+  argv.push(...(options.argv ?? []))
   const program = lab.spawn(host, argv, { env })
   await answering(program, socketPath)
   const adm = builtProgram('uipvsadm')
@@ -60,7 +63,7 @@ export async function startUipvs(lab: Lab, options: UipvsOptions = {}): Promise<
 }
 
 /** The path of an executable of this package; throws where it has not been built. */
-export function builtProgram(name: 'uipvs' | 'uipvsadm'): string {
+export function builtProgram(name: 'uipvs' | 'uipvsadm' | 'uipvsadm-save' | 'uipvsadm-restore'): string {
   const path = join(PACKAGE_ROOT, 'dist', 'bin', `${name}.js`)
   if (!existsSync(path)) throw new Error(`${path} does not exist: npm run build makes it`)
   return path

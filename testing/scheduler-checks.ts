@@ -1,6 +1,6 @@
 /** What every scheduler promises, as a table, and the checks that hold one to it. */
 
-import type { SchedulerFactory } from '../lib/service/scheduler.ts'
+import { DEFAULT_SCHEDULER_KNOBS, type SchedulerFactory } from '../lib/service/scheduler.ts'
 import { BrokenPromise } from './broken-promise.ts'
 import {
   attachedPool,
@@ -120,7 +120,10 @@ export function schedulerChecks(
   { exempt = {}, hashing = false, flags = 0 }: SchedulerCheckOptions = {},
 ): readonly SchedulerCheck[] {
   const rows: [string, Row][] = Object.entries(CHECKS)
-  const kinds = { hashing, previewing: factory({ flags, random: dice(1) }).preview !== undefined }
+  const kinds = {
+    hashing,
+    previewing: factory({ flags, knobs: DEFAULT_SCHEDULER_KNOBS, random: dice(1) }).preview !== undefined,
+  }
   const known = rows.filter(([, row]) => row.of === undefined || kinds[row.of])
   for (const [check, reason] of Object.entries(exempt)) {
     if (!known.some(([each]) => each === check)) {

@@ -14,16 +14,15 @@ import { FILING, FLAG, KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
 import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
 /** Words by which a table finds its records again, or that follow from what else is saved. */
-const LINKS: readonly number[] = [...FILING, WORD.controlled]
+const LINKS = [WORD.nextInBucket, WORD.filedTick, WORD.nextInSlot, WORD.previousInSlot, WORD.controlled]
 
-/** Words that are not put back as they were. */
-const NOT_PUT_BACK: readonly number[] = [
-  ...LINKS,
-  WORD.destinationId,
-  WORD.flags,
-  WORD.deadlineTick,
-  WORD.controller,
-]
+const bitsOf = (words: readonly number[]): number => words.reduce((bits, word) => bits | (1 << word), 0)
+
+const SAVED_BITS = ~bitsOf(LINKS)
+
+/** Without the words that are not put back as they were. */
+const PUT_BACK_BITS =
+  SAVED_BITS & ~bitsOf([WORD.destinationId, WORD.flags, WORD.deadlineTick, WORD.controller])
 
 /** What these connections need lies beside the table as well, and is not saved: FTP's texts, full NAT's ports. */
 const NOT_SAVED = FLAG.helped | FLAG.fullNat
@@ -65,7 +64,7 @@ function save(table: ConnectionTable, record: number, nowTick: number, out: numb
   const bitmapAt = out.length + 1
   out.push(record, 0)
   for (let word = 0; word < RECORD_WORDS; word++) {
-    if (LINKS.includes(word)) continue
+    if (((SAVED_BITS >>> word) & 1) === 0) continue
     const held = table.words[base + word]!
     const value = word === WORD.deadlineTick ? held - nowTick : held
     if (value === 0) continue
@@ -164,7 +163,7 @@ export class Restoration {
     }
     const base = record * RECORD_WORDS
     for (let word = 0; word < RECORD_WORDS; word++) {
-      if (!NOT_PUT_BACK.includes(word)) table.words[base + word] = saved[word]!
+      if (((PUT_BACK_BITS >>> word) & 1) !== 0) table.words[base + word] = saved[word]!
     }
     table.prolong(record, startTickOf(nowMs) + left - saved[WORD.timeoutTicks]!)
     if (data !== null) table.setEngineData(record, data)

@@ -104,12 +104,13 @@ export class Director {
   readonly #housekeeping: Housekeeping
 
   /** `tables` are given to an understudy alone: see {@link Director.explain}. */
-  constructor(options: DirectorOptions, tables: Tables = makeTables(options)) {
+  constructor(options: DirectorOptions, tables?: Tables) {
     const { random } = options
+    const { totals, knobs } = this
+    const { services, connections } = tables ?? makeTables(options, knobs)
     this.#options = options
-    this.services = tables.services
-    this.connections = tables.connections
-    const { services, connections, totals, knobs } = this
+    this.services = services
+    this.connections = connections
     const packet = this.#packet
     const protocols = this.#protocolTable
     const scratch = new Scratch()
@@ -287,11 +288,12 @@ export class Director {
   }
 }
 
-function makeTables({ nowMs, random, connectionLimit, schedulers }: DirectorOptions): Tables {
+function makeTables({ nowMs, random, connectionLimit, schedulers }: DirectorOptions, knobs: Knobs): Tables {
   const services = new ServiceTable({
     schedulers: schedulers ?? SCHEDULERS,
     engines: Object.keys(ENGINES),
     random,
+    knobs,
   })
   const limit = connectionLimit ?? DEFAULT_CONNECTION_LIMIT
   return { services, connections: new ConnectionTable({ limit, seed: random() * 2 ** 32, nowMs }) }

@@ -6,14 +6,14 @@
 import type { Destination } from '../service/destination.ts'
 import { overhead, type SchedulerFactory } from '../service/scheduler.ts'
 import { judgeByWeight, leastByWeight } from './least-by-weight.ts'
-import { type CacheEntry, DEFAULT_EXPIRATION_MS, isCrowded, LocalityCache } from './locality-cache.ts'
+import { type CacheEntry, isCrowded, LocalityCache } from './locality-cache.ts'
 import { judge } from './preview.ts'
 
 interface Entry extends CacheEntry {
   readonly destination: Destination
 }
 
-export const lblc: SchedulerFactory = () => {
+export const lblc: SchedulerFactory = ({ knobs }) => {
   let cache = new LocalityCache<Entry>()
   return {
     pick(flow, pool) {
@@ -36,7 +36,7 @@ export const lblc: SchedulerFactory = () => {
       if (change.kind === 'attached') cache = new LocalityCache()
     },
     passTime(nowMs) {
-      cache.passTime(nowMs, DEFAULT_EXPIRATION_MS)
+      cache.passTime(nowMs, knobs.lblc_expiration * 1000)
     },
   }
 }

@@ -6,7 +6,7 @@
 import type { Destination } from '../service/destination.ts'
 import { overhead, type SchedulerFactory } from '../service/scheduler.ts'
 import { judgeByWeight, leastByWeight } from './least-by-weight.ts'
-import { type CacheEntry, DEFAULT_EXPIRATION_MS, isCrowded, LocalityCache } from './locality-cache.ts'
+import { type CacheEntry, isCrowded, LocalityCache } from './locality-cache.ts'
 import { judge } from './preview.ts'
 
 interface Entry extends CacheEntry {
@@ -15,14 +15,14 @@ interface Entry extends CacheEntry {
   lastChangeMs: number
 }
 
-export const lblcr: SchedulerFactory = () => {
+export const lblcr: SchedulerFactory = ({ knobs }) => {
   let cache = new LocalityCache<Entry>()
   return {
     pick(flow, pool) {
       const { nowMs } = flow
       const entry = cache.use(flow)
       const replica = fitReplica(entry, pool)
-      if (entry !== undefined) shrink(entry, nowMs)
+      if (entry !== undefined) shrink(entry, nowMs, knobs.lblcr_expiration * 1000)
       if (replica !== null) return replica
       const destination = leastByWeight(pool, overhead)
       if (destination === null) return null
@@ -52,7 +52,7 @@ export const lblcr: SchedulerFactory = () => {
       if (change.kind === 'attached') cache = new LocalityCache()
     },
     passTime(nowMs) {
-      cache.passTime(nowMs, DEFAULT_EXPIRATION_MS)
+      cache.passTime(nowMs, knobs.lblcr_expiration * 1000)
     },
   }
 }
@@ -66,8 +66,8 @@ function fitReplica(entry: Entry | undefined, pool: readonly Destination[]): Des
 }
 
 /** A set that has long been the same loses its busiest member. */
-function shrink(entry: Entry, nowMs: number): void {
-  if (entry.replicas.length < 2 || nowMs <= entry.lastChangeMs + DEFAULT_EXPIRATION_MS) return
+function shrink(entry: Entry, nowMs: number, expiresAfterMs: number): void {
+  if (entry.replicas.length < 2 || nowMs <= entry.lastChangeMs + expiresAfterMs) return
   const busiest = mostLoaded(entry.replicas)
   if (busiest !== null) entry.replicas.splice(entry.replicas.indexOf(busiest), 1)
   entry.lastChangeMs = nowMs

@@ -97,6 +97,3 @@ const keyOf = ({ virtualW0, virtualW1, virtualW2, virtualW3 }: Flow): number | s
 /** Busier than its weight while another is at less than half of its own. */
 export const isCrowded = (destination: Destination, pool: readonly Destination[]): boolean =>
   destination.active > destination.weight && pool.some(({ active, weight }) => active * 2 < weight)
-
-/** `lblc_expiration` and `lblcr_expiration`. */
-export const DEFAULT_EXPIRATION_MS = 86_400_000

@@ -92,10 +92,21 @@ export type PassedOver = keyof typeof PASSED_OVER
 export const ineligibility = ({ weight, isOverloaded }: Destination): PassedOver | null =>
   weight <= 0 ? 'quiesced' : isOverloaded ? 'overloaded' : null
 
+/** Settings that the kernel has for single schedulers. */
+export interface SchedulerKnobs {
+  /** Seconds that what lblc or lblcr have learnt of a virtual address may stay unused. */
+  readonly lblc_expiration: number
+  readonly lblcr_expiration: number
+}
+
+export const DEFAULT_SCHEDULER_KNOBS: SchedulerKnobs = { lblc_expiration: 86_400, lblcr_expiration: 86_400 }
+
 /** A fresh scheduler for one service. `random` gives a number in [0, 1). */
 export type SchedulerFactory = (options: {
   readonly flags: number
   readonly random: () => number
+  /** Settings of the whole director, to be read when they are needed: they may change at any time. */
+  readonly knobs: SchedulerKnobs
 }) => Scheduler
 
 /** The three flags a service can hand to its scheduler, as IPVS numbers them. */

@@ -7,13 +7,20 @@ import { destinationFlaw, isUnicast, noSuchDestination, noSuchService, persisten
 import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from './key.ts'
 import { makeNobody } from './nobody.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import type { Scheduler, SchedulerFactory } from './scheduler.ts'
+import {
+  DEFAULT_SCHEDULER_KNOBS,
+  type Scheduler,
+  type SchedulerFactory,
+  type SchedulerKnobs,
+} from './scheduler.ts'
 import { ServiceIndex } from './service-index.ts'
 import { type ServiceSettings, VirtualService } from './virtual-service.ts'
 
 export interface ServiceTableOptions {
   readonly schedulers: Readonly<Record<string, SchedulerFactory>>
   readonly random: () => number
+  /** Handed to schedulers. */
+  readonly knobs?: SchedulerKnobs
   /** The names of the persistence engines there are. */
   readonly engines?: readonly string[]
   /** Bounds; a request over them is refused with `table-full`. */
@@ -35,7 +42,13 @@ export class ServiceTable {
   readonly #trash = new Map<Destination, { idleSinceMs: number | null }>()
 
   constructor(options: ServiceTableOptions) {
-    this.#options = { engines: [], maxServices: 65_536, maxDestinations: 1_048_576, ...options }
+    this.#options = {
+      engines: [],
+      knobs: DEFAULT_SCHEDULER_KNOBS,
+      maxServices: 65_536,
+      maxDestinations: 1_048_576,
+      ...options,
+    }
   }
 
   /** Number of services. */
@@ -207,10 +220,8 @@ export class ServiceTable {
   #makeScheduler(settings: ServiceSettings): Scheduler | Refusal | null {
     const { scheduler: name, schedulerFlags: flags } = settings
     if (name === 'none') return null
-    const make = this.#options.schedulers[name]
-    return (
-      this.#schedulerFlaw(settings) ?? (make as SchedulerFactory)({ flags, random: this.#options.random })
-    )
+    const { schedulers, random, knobs } = this.#options
+    return this.#schedulerFlaw(settings) ?? (schedulers[name] as SchedulerFactory)({ flags, random, knobs })
   }
 
   #schedulerFlaw({ scheduler: name }: ServiceSettings): Refusal | null {

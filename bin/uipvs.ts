@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-/** `uipvs`: the daemon and everything newer than ipvsadm. The only reader of its argv. */
+/** `uipvs`: the daemon and everything newer than ipvsadm. The only reader of its argv; its commands are in program.ts. */
 
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
-import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
+import { CommanderError } from 'commander'
+import { CommandError } from '../cli/commands/command-error.ts'
+import { ApiError, NotRunningError } from '../control/index.ts'
 import { UsageError } from '../forwarder/config.ts'
-import { run } from '../forwarder/daemon.ts'
-import { doctor, formatReport } from '../forwarder/doctor/index.ts'
+import { endWithReader } from './process-io.ts'
+import { uipvsProgram } from './program.ts'
 
 /** As ipvsadm's: 2 for what could not be initialised or understood. */
 const USAGE_STATUS = 2
@@ -15,38 +16,45 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string
 }
 
-const program = new Command('uipvs')
-  .description('IPVS, the Linux Virtual Server, in userspace')
-  .version(version)
-  .showHelpAfterError('(uipvs --help shows what there is)')
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_STATUS))
+const program = uipvsProgram({
+  version,
+  stdout: process.stdout,
+  socketPath: process.env['UIPVS_SOCKET'],
+  setExitStatus: (status) => {
+    process.exitCode = status
+  },
+})
 
-program
-  .command('run')
-  .description('balance: take packets from the kernel, until SIGTERM or SIGINT')
-  .option('--config <file>', 'configuration, as JSON')
-  .option('--socket <path>', 'control socket', process.env['UIPVS_SOCKET'] ?? DEFAULT_SOCKET_PATH)
-  .action(async ({ config, socket }: { config?: string; socket: string }) => {
-    await run({ configPath: config, socketPath: socket, version })
-  })
-
-program
-  .command('doctor')
-  .description('say what this kernel and these privileges can do, and what to do about what is missing')
-  .option('--json', 'for machines')
-  .action(async ({ json }: { json?: boolean }) => {
-    const report = await doctor()
-    process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report))
-    process.exitCode = report.isReady ? 0 : 1
-  })
+// The daemon has a host to put in order first, and goes on without a reader.
+program.hook('preAction', (_program, command) => {
+  if (command.name() !== 'run') endWithReader()
+})
 
 try {
   await program.parseAsync()
 } catch (error) {
-  const isUsage = error instanceof UsageError
-  process.stderr.write(`uipvs: ${isUsage ? error.message : ((error as Error).stack ?? String(error))}\n`)
-  process.exitCode = isUsage ? USAGE_STATUS : 1
+  process.exitCode = statusOf(error)
 }
 // Everything is undone by now, but drivers that are npm packages would keep the event loop alive for ever. Output is
 // written: on Linux, standard streams are synchronous.
 process.exit()
+
+/** Says what went wrong, unless commander has, and gives the exit status for it. */
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_STATUS
+  if (error instanceof NotRunningError) {
+    process.stderr.write(`uipvs: ${error.message}\n${error.remedy}\n`)
+    return USAGE_STATUS
+  }
+  if (error instanceof CommandError) {
+    process.stderr.write(`uipvs: ${error.message}\n`)
+    return error.exitStatus
+  }
+  if (error instanceof ApiError) {
+    process.stderr.write(`uipvs: ${error.message}\n`)
+    return 1
+  }
+  const isUsage = error instanceof UsageError
+  process.stderr.write(`uipvs: ${isUsage ? error.message : ((error as Error).stack ?? String(error))}\n`)
+  return isUsage ? USAGE_STATUS : 1
+}

@@ -1,14 +1,13 @@
 /** A request carried out: asked of the daemon, its answer as text. */
 
 import { type Control, identityOf } from '../control/index.ts'
-import { connectionAddresses, formatConnections, formatTimeouts } from './format-connections.ts'
 import { addressesOf } from './format-name.ts'
 import { formatSaved } from './format-save.ts'
-import { formatServices, versionLine } from './format-service.ts'
 import { helpText, VERSION_TEXT } from './help.ts'
-import { kernelError, NO_DAEMON, type Refusal } from './messages.ts'
-import { type Labels, type Names, NUMERIC, namedLabels } from './names.ts'
-import type { ListRequest, Request } from './request.ts'
+import { list } from './list.ts'
+import { kernelError, NO_SYNC, type Refusal } from './messages.ts'
+import { labelsFor, type Names } from './names.ts'
+import type { Request } from './request.ts'
 import { sorted } from './sort.ts'
 
 export interface World {
@@ -55,44 +54,16 @@ export async function execute(
       return list(request, { client, names })
     case 'save': {
       const services = sorted(await client.services())
-      return formatSaved(services, await labelsFor(request, addressesOf(services), names))
+      return formatSaved(services, await labelsFor(names, addressesOf(services), request))
     }
+    case 'start-daemon':
     case 'stop-daemon':
-      // No sync daemon can have been started, but uipvs itself must be there to have none.
+      // uipvs has no sync daemons, but must be there itself to have none.
       await client.info()
-      return kernelError('stop-daemon', NO_DAEMON)
+      return kernelError(request.command, NO_SYNC[request.command])
     case 'help':
       return helpText()
     case 'version':
       return VERSION_TEXT
   }
 }
-
-async function list(request: ListRequest, { client, names }: World): Promise<string> {
-  switch (request.what) {
-    case 'timeouts':
-      return formatTimeouts(await client.timeouts())
-    case 'daemons':
-      // As above: there is nothing to print.
-      await client.info()
-      return ''
-    case 'connections': {
-      const connections = await client.connections()
-      const labels = await labelsFor(request, connectionAddresses(connections), names)
-      return formatConnections(connections, { ...request, labels })
-    }
-    case 'services': {
-      const { service } = request
-      const heading = service === null ? versionLine(await client.info()) : ''
-      const found = service === null ? await client.services() : [await client.service(service)]
-      const labels = await labelsFor(request, addressesOf(found), names)
-      return heading + formatServices(request.sorted ? sorted(found) : found, { ...request, labels })
-    }
-  }
-}
-
-const labelsFor = async (
-  { numeric }: { readonly numeric: boolean },
-  addresses: ReadonlySet<string>,
-  names: Names,
-): Promise<Labels> => (numeric ? NUMERIC : namedLabels(names, addresses))

@@ -1,17 +1,10 @@
 /** The tables of services that `-L` prints: a header, a line for each service and one for each of its servers. */
 
-import {
-  type Counters,
-  type Destination,
-  endpointOf,
-  type Info,
-  keyOf,
-  type Rates,
-  type Service,
-} from '../control/index.ts'
+import { type Destination, endpointOf, type Info, keyOf, type Service } from '../control/index.ts'
 import { serverLabel, serviceLabel, transportOf } from './format-name.ts'
 import { exactNumber, shortNumber } from './format-number.ts'
 import { formatPersistence } from './format-persistence.ts'
+import { countersOf, ratesOf } from './format-totals.ts'
 import { tunnelInfo } from './format-tunnel.ts'
 import type { Labels } from './names.ts'
 import type { Table } from './request.ts'
@@ -38,7 +31,10 @@ interface TableFormat {
 }
 
 /** The line above a listing of all services. */
-export const versionLine = ({ ipvsVersion, connectionTableSize }: Info): string =>
+export const versionLine = ({
+  ipvsVersion,
+  connectionTableSize,
+}: Pick<Info, 'ipvsVersion' | 'connectionTableSize'>): string =>
   `IP Virtual Server version ${ipvsVersion} (size=${connectionTableSize})\n`
 
 /** A table of these services in the order given. Every line ends with a newline. */
@@ -69,7 +65,8 @@ const schedulingOf = (service: Service): string => {
   return ` ${scheduler}${flags}${formatPersistence(service)}`
 }
 
-const METHOD_NAMES = { masquerading: 'Masq', gatewaying: 'Route', ipip: 'Tunnel' } as const
+/** As tables and the kernel’s own file name them. */
+export const METHOD_NAMES = { masquerading: 'Masq', gatewaying: 'Route', ipip: 'Tunnel' } as const
 
 const connectionsOf = (server: Destination) =>
   [
@@ -79,20 +76,6 @@ const connectionsOf = (server: Destination) =>
 
 const numberHeader = (...names: readonly string[]): string =>
   `${left('Prot LocalAddress:Port', 33)}${names.map((name) => ` ${name.padStart(8)}`).join('')}\n  -> RemoteAddress:Port`
-
-const countersOf = (counters: Counters): number[] => [
-  counters.connections,
-  counters.inPackets,
-  counters.outPackets,
-  counters.inBytes,
-  counters.outBytes,
-]
-
-/** The rates that count packets and connections, and those that count bytes. */
-const ratesOf = (rates: Rates): { counts: number[]; bytes: number[] } => ({
-  counts: [rates.connectionsPerSec, rates.inPacketsPerSec, rates.outPacketsPerSec],
-  bytes: [rates.inBytesPerSec, rates.outBytesPerSec],
-})
 
 const TABLES: Readonly<Record<Table, TableFormat>> = {
   plain: {
@@ -113,15 +96,12 @@ const TABLES: Readonly<Record<Table, TableFormat>> = {
   rate: {
     header: numberHeader('CPS', 'InPPS', 'OutPPS', 'InBPS', 'OutBPS'),
     nameWidth: 33,
-    service: ({ rates }, number) => {
-      const { counts, bytes } = ratesOf(rates)
-      return [...counts, ...bytes].map(number).join('')
-    },
-    // ipvsadm never shortens a server's first three rates.
-    server: ({ rates }, number) => {
-      const { counts, bytes } = ratesOf(rates)
-      return [...counts.map(exactNumber), ...bytes.map(number)].join('')
-    },
+    service: ({ rates }, number) => ratesOf(rates).map(number).join(''),
+    // ipvsadm never shortens a server's first three rates, which count no bytes.
+    server: ({ rates }, number) =>
+      ratesOf(rates)
+        .map((rate, index) => (index < 3 ? exactNumber(rate) : number(rate)))
+        .join(''),
   },
   thresholds: {
     header:

@@ -1,11 +1,8 @@
 /**
  * The command line of ipvsadm 1.31 as data: its commands, its options, and which option goes with which command.
  * Parsing, the legality checks, every message that names an option or command, and the help text are read off
- * these tables. The order of OPTIONS and of its rows' uses is ipvsadm's order of checking: the first fault found
- * is the one reported.
- *
- * A row with `unsupported` is understood and checked like any other, and then refused: uipvs cannot do it yet.
- * When it can, that field goes.
+ * these tables, and so are completion and manual page. The order of OPTIONS and of its rows' uses is ipvsadm's
+ * order of checking: the first fault found is the one reported.
  */
 
 interface CommandRow {
@@ -18,7 +15,6 @@ interface CommandRow {
   /** What follows in the usage line. */
   readonly usage?: string
   readonly help: string
-  readonly unsupported?: string
 }
 
 export const COMMANDS = [
@@ -55,7 +51,7 @@ export const COMMANDS = [
     long: 'save',
     shorts: ['S'],
     usage: '[-n]',
-    help: 'print the services as commands for -R; thresholds and timeouts are not saved',
+    help: 'print the services as commands for -R; timeouts are not saved',
   },
   {
     name: 'add-server',
@@ -103,8 +99,7 @@ export const COMMANDS = [
     long: 'start-daemon',
     argument: 'master|backup',
     usage: '[daemon options]',
-    help: 'start a connection sync daemon',
-    unsupported: 'sync daemons (--start-daemon)',
+    help: 'start a connection sync daemon, of which uipvs has none yet',
   },
   {
     name: 'stop-daemon',
@@ -141,8 +136,9 @@ interface OptionRow {
   readonly oneOf?: readonly CommandName[]
   /** Never checked: may stand with any command, and repeatedly. */
   readonly unchecked?: true
+  /** Not ipvsadm's, but uipvsadm's own. */
+  readonly extension?: true
   readonly spellings: readonly Spelling[]
-  readonly unsupported?: string
 }
 
 const ANY_SERVICE = ['add-service', 'edit-service'] as const
@@ -184,7 +180,14 @@ export const OPTIONS = [
   {
     name: 'scheduler',
     takes: ANY_SERVICE,
-    spellings: [{ short: 's', long: 'scheduler', argument: 'name', help: 'wlc unless given' }],
+    spellings: [
+      {
+        short: 's',
+        long: 'scheduler',
+        argument: 'name',
+        help: 'how to choose the real server; wlc unless given',
+      },
+    ],
   },
   {
     name: 'persistent',
@@ -214,7 +217,7 @@ export const OPTIONS = [
         short: 'r',
         long: 'real-server',
         argument: 'address[:port]',
-        help: 'after the service, whose port it takes',
+        help: 'after the service, whose port it has unless given',
       },
     ],
   },
@@ -231,7 +234,12 @@ export const OPTIONS = [
     name: 'weight',
     takes: ANY_SERVER,
     spellings: [
-      { short: 'w', long: 'weight', argument: 'number', help: '1 unless given; 0 gets nothing new' },
+      {
+        short: 'w',
+        long: 'weight',
+        argument: 'number',
+        help: 'its share; 1 unless given, 0 gets nothing new',
+      },
     ],
   },
   {
@@ -375,6 +383,18 @@ export const OPTIONS = [
     takes: ANY_SERVER,
     spellings: [{ long: 'tun-remcsum', help: 'remote checksum offload in the tunnel (gue)' }],
   },
+  {
+    name: 'tot-stats',
+    takes: ['list'],
+    extension: true,
+    spellings: [{ long: 'tot-stats', help: 'list what all services have counted together, and its rates' }],
+  },
+  {
+    name: 'json',
+    takes: ['list'],
+    extension: true,
+    spellings: [{ long: 'json', help: "whatever -L lists, as JSON of the control API's shapes" }],
+  },
 ] as const satisfies readonly OptionRow[]
 
 export type OptionName = (typeof OPTIONS)[number]['name']
@@ -382,6 +402,16 @@ export type LongOption = (typeof OPTIONS)[number]['spellings'][number]['long']
 export interface Option extends OptionRow {
   readonly name: OptionName
 }
+
+/** Options of `-L` that do not go together: one of the first list with one of the second. */
+export const LIST_CONFLICTS: readonly (readonly [readonly OptionName[], readonly OptionName[]])[] = [
+  [
+    ['connection', 'timeout', 'daemon'],
+    ['stats', 'rate', 'thresholds', 'tot-stats'],
+  ],
+  [['timeout', 'daemon'], ['persistent-conn']],
+  [['service-address'], ['tot-stats']],
+]
 
 export interface TunnelRow {
   readonly needs?: readonly OptionName[]

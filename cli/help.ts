@@ -17,7 +17,7 @@ export function helpText(): string {
     ...commands.map(usageOf),
     '',
     'Commands, of which the first option must be one:',
-    ...commands.map((command) => entry(nameOf(command), command)),
+    ...commands.map((command) => entry(nameOf(command), command.help)),
     '',
     'virtual-service, one of:',
     ...services.flatMap(spellingsOf),
@@ -38,7 +38,9 @@ const nameOf = ({ long, shorts = [], argument }: Command): string =>
   (argument === undefined ? '' : ` ${argument}`)
 
 const spellingsOf = (option: Option): string[] =>
-  option.spellings.map((spelling) => entry(spellingOf(spelling), { ...option, help: spelling.help }))
+  option.spellings.map((spelling) =>
+    entry(spellingOf(spelling), option.extension ? `${spelling.help} (uipvsadm only)` : spelling.help),
+  )
 
 function spellingOf({ long, short, argument, argumentOptional }: Spelling): string {
   const names = short === undefined ? `    --${long}` : `-${short}, --${long}`
@@ -46,5 +48,4 @@ function spellingOf({ long, short, argument, argumentOptional }: Spelling): stri
   return `${names} ${argumentOptional ? `[${argument}]` : argument}`
 }
 
-const entry = (name: string, { help, unsupported }: { help: string; unsupported?: string }): string =>
-  `  ${name.padEnd(36)} ${help}${unsupported === undefined ? '' : ' (not supported yet)'}`
+const entry = (name: string, help: string): string => `  ${name.padEnd(36)} ${help}`

@@ -2,6 +2,7 @@
 
 import {
   type Command,
+  LIST_CONFLICTS,
   OPTIONS,
   type Option,
   type OptionName,
@@ -10,7 +11,7 @@ import {
   type TunnelRow,
   type TunnelType,
 } from './grammar.ts'
-import { type Refusal, unsupported, usageError } from './messages.ts'
+import { type Refusal, usageError } from './messages.ts'
 
 /** The first fault of a command with these options, or null. */
 export function checkOptions({ name: command }: Command, given: ReadonlySet<OptionName>): Refusal | null {
@@ -34,13 +35,10 @@ export function checkOptions({ name: command }: Command, given: ReadonlySet<Opti
 }
 
 /** The conflicts among the options of `-L` that the table of options cannot express. */
-export function checkList(given: ReadonlySet<OptionName>): Refusal | null {
-  const any = (...names: OptionName[]) => names.some((name) => given.has(name))
-  return (any('connection', 'timeout', 'daemon') && any('stats', 'rate', 'thresholds')) ||
-    (any('timeout', 'daemon') && any('persistent-conn'))
+export const checkList = (given: ReadonlySet<OptionName>): Refusal | null =>
+  LIST_CONFLICTS.some((sides) => sides.every((side) => side.some((name) => given.has(name))))
     ? usageError('options conflicts in the list command')
     : null
-}
 
 /** The first fault of these options with that kind of tunnel, or null. */
 export function checkTunnel(type: TunnelType, given: ReadonlySet<OptionName>): Refusal | null {
@@ -61,12 +59,4 @@ export function checkTunnel(type: TunnelType, given: ReadonlySet<OptionName>): R
     }
   }
   return null
-}
-
-/** What of a legal command line uipvs cannot do yet, or null. */
-export function checkSupport(command: Command, given: ReadonlySet<OptionName>): Refusal | null {
-  const options: readonly Option[] = OPTIONS.filter(({ name }) => given.has(name))
-  const rows: readonly { readonly unsupported?: string }[] = [command, ...options]
-  const lacking = rows.map((row) => row.unsupported).find((what) => what !== undefined)
-  return lacking === undefined ? null : unsupported(lacking)
 }

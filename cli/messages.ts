@@ -31,13 +31,6 @@ export const badWord = (word: string, flaw: string): Refusal => ({
   endsRestore: false,
 })
 
-/** Legal for ipvsadm, but not to be had from uipvs. Treated as the kernel's refusals are. */
-export const unsupported = (what: string): Refusal => ({
-  text: `uipvsadm: ${what} are not supported by this version of uipvs`,
-  exitStatus: 255,
-  endsRestore: false,
-})
-
 /** No daemon to talk to: the counterpart of a kernel without IPVS. */
 export const cannotInitialize = (reason: string, remedy: string): Refusal => ({
   text: `Can't initialize ipvs: ${reason}\n${remedy}`,
@@ -50,8 +43,11 @@ const NOT_FOUND = 'Scheduler or persistence engine not found'
 const NOT_DEFINED = 'Service not defined'
 const NO_DESTINATION = 'No such destination'
 
-/** What `--stop-daemon` says of a sync daemon that was never started. */
-export const NO_DAEMON = 'No daemon is running'
+/** Sync daemons cannot be started, so none was: ipvsadm's texts for ENOPROTOOPT and ESRCH. */
+export const NO_SYNC = {
+  'start-daemon': 'Protocol not available (uipvs has no sync daemons yet)',
+  'stop-daemon': 'No daemon is running',
+} as const
 
 /** What an errno means to one command; other commands fall back on {@link ANYWHERE}. */
 const BY_COMMAND: Partial<Record<CommandName, Readonly<Record<string, string>>>> = {

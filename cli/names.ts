@@ -38,6 +38,13 @@ export async function namedLabels(names: Names, addresses: ReadonlySet<string>):
   }
 }
 
+/** The labels of a listing: names, unless it is to be numeric. */
+export const labelsFor = async (
+  names: Names,
+  addresses: ReadonlySet<string>,
+  { numeric }: { readonly numeric: boolean },
+): Promise<Labels> => (numeric ? NUMERIC : namedLabels(names, addresses))
+
 /** How long a listing waits for DNS in all, how long for one answer, and how many questions are open at once. */
 export const DNS_TOTAL_MS = 5000
 const DNS_ANSWER_MS = 2000

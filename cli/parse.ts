@@ -3,7 +3,7 @@
 import type { Timeouts } from '../control/index.ts'
 import { serviceFamily } from '../lib/service/key.ts'
 import { type Command, type OptionName, TUNNEL_OPTIONS } from './grammar.ts'
-import { checkList, checkOptions, checkSupport, checkTunnel } from './legality.ts'
+import { checkList, checkOptions, checkTunnel } from './legality.ts'
 import { isRefusal, type Refusal, TRY_HELP, usageError } from './messages.ts'
 import type { Names } from './names.ts'
 import { type Draft, newDraft, READERS } from './readers.ts'
@@ -15,8 +15,7 @@ import { type Given, readWords } from './words.ts'
 
 /**
  * Reads a command line without its program name. The first option must be the command. Options are read from left
- * to right and each argument is judged as it is met; what goes with what is judged afterwards; what uipvs cannot
- * do comes last, so that a faulty line is told its fault.
+ * to right and each argument is judged as it is met; what goes with what is judged afterwards.
  */
 export async function parse(argv: readonly string[], names: Names): Promise<Request | Refusal> {
   const { given, rest, mistake } = readWords(argv)
@@ -44,7 +43,6 @@ export async function parse(argv: readonly string[], names: Names): Promise<Requ
     checkService(line) ??
     checkServer(line) ??
     (command.name === 'list' ? checkList(options) : null) ??
-    checkSupport(command, options) ??
     requestOf(line)
   )
 }

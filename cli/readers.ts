@@ -179,6 +179,8 @@ export const READERS: Readonly<Record<LongOption, Reader>> = {
   'mcast-ttl': number(1, 255, 'illegal mcast-ttl specified'),
   'sync-maxlen': number(1, 65_507, 'illegal sync-maxlen specified'),
   'tun-info': flag,
+  'tot-stats': flag,
+  json: flag,
   'tun-type': (draft, argument) => {
     const type = (Object.keys(TUNNEL_TYPES) as TunnelType[]).find((name) => name === argument)
     if (type === undefined) return usageError('illegal tunnel type specified')

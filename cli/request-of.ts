@@ -54,8 +54,6 @@ export function requestOf(line: CommandLine): Request {
       return { command, service: draft.service }
     case 'set':
       return { command, timeouts: timeouts as Timeouts }
-    case 'start-daemon':
-      throw new Error('start-daemon is marked as unsupported and has no request')
     default:
       return { command }
   }
@@ -79,21 +77,24 @@ const serverPort = ({ service, server, method }: Draft): number =>
 /** When several tables are asked for, the first of these is printed. */
 const TABLES = ['stats', 'rate', 'thresholds', 'persistent-conn', 'tun-info'] as const satisfies Table[]
 
+/** What is listed instead of the services. */
+const SUBJECTS = [
+  ['connection', 'connections'],
+  ['timeout', 'timeouts'],
+  ['daemon', 'daemons'],
+  ['tot-stats', 'totals'],
+] as const satisfies (readonly [OptionName, ListRequest['what']])[]
+
 function listOf({ draft, options }: CommandLine): ListRequest {
   return {
     command: 'list',
-    what: options.has('connection')
-      ? 'connections'
-      : options.has('timeout')
-        ? 'timeouts'
-        : options.has('daemon')
-          ? 'daemons'
-          : 'services',
+    what: SUBJECTS.find(([option]) => options.has(option))?.[1] ?? 'services',
     service: draft.service,
     table: TABLES.find((table) => options.has(table)) ?? 'plain',
     engineColumns: options.has('persistent-conn'),
     numeric: options.has('numeric'),
     exact: options.has('exact'),
     sorted: !options.has('nosort'),
+    json: options.has('json'),
   }
 }

@@ -8,7 +8,7 @@ export type Table = 'plain' | 'stats' | 'rate' | 'thresholds' | 'persistent-conn
 
 export interface ListRequest {
   readonly command: 'list'
-  readonly what: 'services' | 'connections' | 'timeouts' | 'daemons'
+  readonly what: 'services' | 'connections' | 'timeouts' | 'daemons' | 'totals'
   /** The one service to list, or null for all. */
   readonly service: ServiceKey | null
   readonly table: Table
@@ -18,6 +18,7 @@ export interface ListRequest {
   /** Large numbers in full rather than with K, M, G and T. */
   readonly exact: boolean
   readonly sorted: boolean
+  readonly json: boolean
 }
 
 export type Request =
@@ -38,5 +39,5 @@ export type Request =
   | { readonly command: 'save'; readonly numeric: boolean }
   | { readonly command: 'zero'; readonly service: ServiceKey | null }
   | { readonly command: 'set'; readonly timeouts: Timeouts }
-  | { readonly command: 'flush' | 'stop-daemon' | 'help' | 'version' }
+  | { readonly command: 'flush' | 'start-daemon' | 'stop-daemon' | 'help' | 'version' }
   | { readonly command: 'restore' }

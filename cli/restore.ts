@@ -21,12 +21,14 @@ export async function* commandLines(input: AsyncIterable<string | Uint8Array>): 
   for await (const line of linesOf(input)) {
     lineNumber++
     if (line.length > LINE_LIMIT) throw new LineTooLongError(lineNumber)
-    const words = line
-      .split(/[ \t\v\f\r]+/)
-      .filter((word) => word !== '' && word !== 'ipvsadm' && word !== 'uipvsadm')
+    const words = wordsOf(line)
     if (words.length > 0) yield words
   }
 }
+
+/** The words of a line, without the program's name. */
+export const wordsOf = (line: string): string[] =>
+  line.split(/[ \t\r]+/).filter((word) => word !== '' && word !== 'ipvsadm' && word !== 'uipvsadm')
 
 /** Lines without their newlines. Of one that is too long, only the beginning, which is still too long. */
 async function* linesOf(input: AsyncIterable<string | Uint8Array>): AsyncGenerator<string> {

@@ -19,6 +19,9 @@ const ALIASES: readonly {
   { alias: 'mh-port', scheduler: 'mh', flag: 'flag-2' },
 ]
 
+/** Every word that the list may hold. */
+export const SCHEDULER_FLAG_WORDS: readonly string[] = [...ALIASES.map(({ alias }) => alias), ...FLAGS]
+
 /** The flags in a comma-separated list, in order and each once; aliases only for their scheduler. */
 export function parseSchedulerFlags(text: string, scheduler: string): SchedulerFlag[] | Refusal {
   const found = new Set<SchedulerFlag>()
@@ -35,11 +38,22 @@ export function parseSchedulerFlags(text: string, scheduler: string): SchedulerF
 }
 
 /** The inverse, as listings show it: by the scheduler's own names, and only those if it has any. */
-export function formatSchedulerFlags(flags: readonly SchedulerFlag[], scheduler: string): string {
-  const named = ALIASES.filter((each) => each.scheduler === scheduler)
-  const shown =
-    named.length > 0
-      ? named.filter(({ flag }) => flags.includes(flag)).map(({ alias }) => alias)
-      : FLAGS.filter((flag) => flags.includes(flag))
-  return shown.join(',')
+export const formatSchedulerFlags = (flags: readonly SchedulerFlag[], scheduler: string): string =>
+  namesOf(flags, scheduler, !ALIASES.some((each) => each.scheduler === scheduler))
+
+/**
+ * The inverse, as it is saved: with every flag.
+ *
+ * Deviation from ipvsadm 1.31, which leaves out flags that its scheduler has no name for, and so can save a `-b`
+ * without argument that it cannot restore.
+ */
+export const saveSchedulerFlags = (flags: readonly SchedulerFlag[], scheduler: string): string =>
+  namesOf(flags, scheduler, true)
+
+function namesOf(flags: readonly SchedulerFlag[], scheduler: string, withNumbered: boolean): string {
+  const names = FLAGS.filter((flag) => flags.includes(flag)).map((flag) => {
+    const own = ALIASES.find((each) => each.scheduler === scheduler && each.flag === flag)
+    return own?.alias ?? (withNumbered ? flag : '')
+  })
+  return names.filter((name) => name !== '').join(',')
 }

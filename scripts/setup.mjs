@@ -25,9 +25,14 @@ const PACKAGES = [
   { probe: 'tcpdump', package: 'tcpdump', for: ['test'] },
   { probe: 'iperf3', package: 'iperf3', for: ['test', 'bench'] },
   { probe: 'sysctl', package: 'procps', for: ['test', 'demo', 'bench'] },
+  // Completion is tried in the shells themselves, and manual pages are checked by what shows them.
+  { probe: 'zsh', package: 'zsh', for: ['test'] },
+  { probe: 'fish', package: 'fish', for: ['test'] },
+  { probe: 'mandoc', package: 'mandoc', for: ['test'] },
   { probe: 'ping', package: 'iputils-ping', for: ['test'] },
   { probe: 'ethtool', package: 'ethtool', for: ['bench', 'test'] },
   { probe: 'haproxy', package: 'haproxy', for: ['bench'] },
+  { probe: 'ldirectord', package: 'ldirectord', for: ['test'] },
   // The npm packages nfqueue and cap are optional drivers; they compile against these.
   {
     probe: '/usr/include/libnetfilter_queue/libnetfilter_queue.h',
@@ -46,7 +51,7 @@ const OPTIONAL_DRIVERS = ['nfqueue', 'cap']
 /**
  * Does everything that `purpose` needs. Returns what could not be had, as sentences with the way out; throws only
  * where nothing can run at all.
- * @param {{ for: 'test' | 'demo' | 'bench' }} options
+ * @param {{ for: 'test' | 'demo' | 'bench' | 'fuzz' }} options
  * @returns {Promise<string[]>}
  */
 export async function setUp({ for: purpose }) {
@@ -116,7 +121,7 @@ function npmPackages() {
 
 /** An optional dependency that failed to compile is not there at all: try again now that the libraries are. */
 function optionalDrivers(purpose) {
-  if (purpose === 'demo') return []
+  if (purpose === 'demo' || purpose === 'fuzz') return []
   const missing = () => OPTIONAL_DRIVERS.filter((name) => !isBuilt(name))
   if (missing().length > 0) {
     say(`npm ci, for the optional ${missing().join(' and ')}`)
@@ -142,9 +147,17 @@ function nativeAddon() {
 /** The build, unless nothing has changed since the last. */
 function typescript() {
   const stamp = join(ROOT, 'dist', '.uipvs-sources')
-  const sources = ['lib', 'control', 'forwarder', 'cli', 'bin', 'bench', 'test/support'].flatMap((room) =>
-    filesBelow(join(ROOT, room)).filter((file) => file.endsWith('.ts')),
-  )
+  const sources = [
+    'lib',
+    'testing',
+    'control',
+    'forwarder',
+    'cli',
+    'bin',
+    'bench',
+    'fuzz',
+    'test/support',
+  ].flatMap((room) => filesBelow(join(ROOT, room)).filter((file) => file.endsWith('.ts')))
   const state = hash(sources.map((file) => `${file} ${statSync(file).mtimeMs}`).join('\n'))
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return
   say('tsc')

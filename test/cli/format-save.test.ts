@@ -28,4 +28,20 @@ describe('formatSaved', () => {
       '-A -t 10.0.0.1:81 -s wlc\n-a -t 10.0.0.1:81 -r 192.168.1.3:81 -m -w 1\n',
     )
   })
+
+  it.each([
+    [{ upperThreshold: 0, lowerThreshold: 0 }, ''],
+    [{ upperThreshold: 9, lowerThreshold: 0 }, ' -x 9'],
+    [{ upperThreshold: 9, lowerThreshold: 8 }, ' -x 9 -y 8'],
+  ])('writes thresholds, where there are any, as ipvsadm would read them: %j', (thresholds, options) => {
+    const destinations = [destinationOf('192.168.1.3:81', { method: 'gatewaying', ...thresholds })]
+    expect(formatSaved([serviceOf('fwmark:5', { destinations })], NUMERIC)).toBe(
+      `-A -f 5 -s wlc\n-a -f 5 -r 192.168.1.3:81 -g -w 1${options}\n`,
+    )
+  })
+
+  it('writes a flag that the scheduler has no name for by its number', () => {
+    const service = serviceOf('fwmark:5', { scheduler: 'sh', schedulerFlags: ['flag-3', 'flag-1'] })
+    expect(formatSaved([service], NUMERIC)).toBe('-A -f 5 -s sh -b sh-fallback,flag-3\n')
+  })
 })

@@ -95,7 +95,9 @@ describe('parse', () => {
   })
 
   it('checks the options in the order of ipvsadm', () => {
-    const checked = OPTIONS.filter((option) => !('unchecked' in option)).map(({ name }) => name)
+    const checked = OPTIONS.filter((option) => !('unchecked' in option || 'extension' in option)).map(
+      ({ name }) => name,
+    )
     expect(checked.join(' ')).toBe(CHECKING_ORDER)
   })
 
@@ -167,13 +169,33 @@ describe('parse', () => {
     expect(await words('-L --tun-info --persistent-conn')).toMatchObject({ table: 'persistent-conn' })
   })
 
-  it('says in one line what is not supported, and only if the line is legal', async () => {
-    expect(await words('--start-daemon master --mcast-group ff02::1')).toEqual({
-      text: 'uipvsadm: sync daemons (--start-daemon) are not supported by this version of uipvs',
-      exitStatus: 255,
-      endsRestore: false,
-    })
+  it('reads what sync daemons would be started with, and finds its faults', async () => {
+    expect(await words('--start-daemon master --mcast-group ff02::1')).toEqual({ command: 'start-daemon' })
     expect(await words('--start-daemon master --mcast-ttl 0')).toMatchObject({ exitStatus: 2 })
+  })
+
+  it.each([
+    ['-L --json', { what: 'services', json: true }],
+    ['-Lnc --json', { what: 'connections', json: true }],
+    ['-L --tot-stats', { what: 'totals', json: false }],
+    ['-L --timeout --json', { what: 'timeouts', json: true }],
+    ['-L --daemon --json', { what: 'daemons', json: true }],
+    ['-L --stats --json -t 10.0.0.1:80', { what: 'services', table: 'stats', json: true }],
+  ])('reads its own options of the listing %s', async (line, request) => {
+    expect(await words(line)).toMatchObject(request)
+  })
+
+  it.each([
+    ['-A -f 1 --json', "Illegal 'json' option with the 'add-service' command"],
+    ['-S --json', "Illegal 'json' option with the 'save' command"],
+    ['-Z --tot-stats', "Illegal 'tot-stats' option with the 'zero' command"],
+    ['-L --json --json', "multiple 'json' options specified"],
+    ['-L --json=1', '--json=1: option does not take an argument'],
+    ['-Lc --tot-stats', 'options conflicts in the list command'],
+    ['-L --timeout --tot-stats', 'options conflicts in the list command'],
+    ['-L -f 1 --tot-stats', 'options conflicts in the list command'],
+  ])('refuses its own options where they make no sense: %s', async (line, text) => {
+    expect(await words(line)).toMatchObject({ text })
   })
 
   it.each([

@@ -132,7 +132,7 @@ describe('uipvsadm', () => {
 })
 
 describe('uipvsadm -h', () => {
-  it('explains every command and option, and says which are not supported', async () => {
+  it('explains every command and option, and says which are its own', async () => {
     const { stdout, stderr, status } = await runCli('-h')
     expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
     const longs: string[] = COMMANDS.map(({ long }) => long)
@@ -143,9 +143,9 @@ describe('uipvsadm -h', () => {
         lines.some((line) => new RegExp(`--${long}( |$)`).test(line)),
         long,
       ).toBe(true)
-    const unsupported = lines.filter((line) => line.endsWith('(not supported yet)'))
-    expect(unsupported).toEqual([expect.stringContaining('--start-daemon')])
-    expect(stdout).toMatch(/thresholds and timeouts are not saved/)
+    const own = lines.filter((line) => line.endsWith('(uipvsadm only)'))
+    expect(own).toEqual([expect.stringContaining('--tot-stats'), expect.stringContaining('--json')])
+    expect(stdout).toMatch(/timeouts are not saved/)
   })
 
   it('begins with the version line of ipvsadm, as -v does', async () => {

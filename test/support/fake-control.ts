@@ -22,6 +22,7 @@ import {
 } from '../../control/index.ts'
 import { type IpAddress, parseAddress } from '../../lib/bytes/address.ts'
 import { defaultKnobs } from '../../lib/director/knobs.ts'
+import { isUnicast } from '../../lib/service/flaws.ts'
 import {
   type DestinationKey,
   formatEndpoint,
@@ -75,6 +76,7 @@ export class FakeControl implements Control {
   /** By id, in the order of creation. */
   readonly #services = new Map<string, Service>()
   #connections: Connection[] = []
+  #counted: Partial<Info> = {}
   #timeouts: Timeouts = { tcp: 900, tcpFin: 120, udp: 300 }
   readonly #knobs: Knobs = defaultKnobs()
 
@@ -90,6 +92,11 @@ export class FakeControl implements Control {
   /** Replaces the connections. */
   putConnections(connections: readonly Connection[]): void {
     this.#connections = connections.map((each) => Connection.parse(each))
+  }
+
+  /** Replaces what has been counted for all services together. */
+  putCounted(counted: Pick<Info, 'totals' | 'rates' | 'counted'>): void {
+    this.#counted = counted
   }
 
   async services(): Promise<Service[]> {
@@ -212,9 +219,12 @@ export class FakeControl implements Control {
       pid: 1,
       uptimeSeconds: 0,
       totals: NO_COUNTERS,
+      rates: NO_RATES,
+      counted: NO_COUNTERS,
       dropped: {},
       passed: {},
       queues: [],
+      ...this.#counted,
     }
   }
 
@@ -223,18 +233,10 @@ export class FakeControl implements Control {
     return this.#services.get(id) ?? refuse('no-such-service', `no service ${id}`)
   }
 
-  /** Unicast by the routing table of a host with these interfaces, or one of its own addresses. */
+  /** Unicast by the routing table of a host with these interfaces. */
   #isUnicast(address: IpAddress): boolean {
-    if (address.family === 6) {
-      const top = address.w0 >>> 16
-      const isLinkLocal = (top & 0xffc0) === 0xfe80
-      const isMulticast = top >>> 8 === 0xff
-      const isUnspecified = address.toString() === '::'
-      return !isLinkLocal && !isMulticast && !isUnspecified
-    }
-    const word = address.w0 >>> 0
-    if (word === 0 || word >= 0xe000_0000) return false
-    return !this.#interfaces.some((text) => isBroadcast(word, text))
+    if (address.family === 6) return isUnicast(address)
+    return isUnicast(address) && !this.#interfaces.some((text) => isBroadcast(address.w0 >>> 0, text))
   }
 }
 

@@ -3,19 +3,26 @@
 /** Which folder at the top may import from which others; `bin` ties everything together. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
+  testing: ['lib'],
   control: ['lib'],
   forwarder: ['control', 'lib'],
   cli: ['control', 'lib'],
   bin: ['cli', 'forwarder', 'control', 'lib'],
+  examples: [],
 }
 
-/** Which modules each folder may use. Of Node's own `lib` has none, and `control` the one its client speaks through. */
+/**
+ * Which modules each folder may use. Of Node's own `lib` and `testing` have none, and `control` the one its client speaks
+ * through; examples can be copied out, since they know the package by its name.
+ */
 const MAY_USE: Readonly<Record<string, readonly RegExp[]>> = {
   lib: [],
+  testing: [],
   control: [/^zod$/, /^node:http$/],
   forwarder: [/^node:/, /^pino$/, /^zod$/],
   cli: [/^node:/, /^commander$/],
   bin: [/^node:/, /^commander$/],
+  examples: [/^node:/, /^uipvs(?:\/|$)/],
 }
 
 /** The rooms of `lib`: each imports only from itself and those before it. */

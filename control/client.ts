@@ -1,211 +1,209 @@
-/** The control socket's other end: HTTP over a Unix socket, every reply validated before it is believed. */
+/** The control socket's other end: every request of the table, every reply validated before it is believed. */
 
-import { request as httpRequest } from 'node:http'
 import * as z from 'zod'
 import { type DestinationKey, formatEndpoint, formatServiceKey, type ServiceKey } from '../lib/service/key.ts'
-import { ApiError, type Control, NotRunningError } from './control.ts'
+import { ChangeEvent, type Replacement, type WantedConfiguration } from './configuration.ts'
+import { ApiError, type ConfigurationControl, type Control, type RevisedConfiguration } from './control.ts'
+import { eventsOf } from './events.ts'
 import {
-  API_VERSION,
-  Connection,
+  type AnswerOf,
+  BODY_LIMIT_BYTES,
+  type BodyInputOf,
+  REQUESTS,
+  type RequestName,
+  type RequestRow,
+} from './requests.ts'
+import {
+  type Connection,
   DEFAULT_SOCKET_PATH,
-  Destination,
+  type Destination,
   type DestinationConfig,
   type DestinationSettings,
   ErrorBody,
-  Info,
+  type Info,
   type KnobChanges,
-  Knobs,
-  Service,
+  type Knobs,
+  type Service,
   type ServiceConfig,
   type ServiceSettings,
-  Timeouts,
+  type Timeouts,
 } from './schema.ts'
+import { type Outgoing, type Reply, Transport } from './transport.ts'
 
-/** Longest wait for the daemon to say anything more. */
-const SILENCE_LIMIT_MS = 30_000
-
-/** Room for a million connections, and far below the longest string that Node can hold. */
-const REPLY_LIMIT_BYTES = 256 * 1024 * 1024
-
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-
-interface Reply {
-  readonly status: number
-  readonly body: string
+/** What a request is about: the service and real server in its path, its body, the revision it is made for. */
+export interface About<N extends RequestName> {
+  readonly service?: ServiceKey
+  readonly endpoint?: DestinationKey
+  readonly body?: BodyInputOf<N>
+  readonly ifRevision?: string
 }
 
-const Services = z.object({ services: z.array(Service) })
-const Connections = z.object({ connections: z.array(Connection) })
-
-const servicePath = (key: ServiceKey): string => `services/${encodeURIComponent(formatServiceKey(key))}`
-const destinationPath = (key: ServiceKey, endpoint: DestinationKey): string =>
-  `${servicePath(key)}/destinations/${encodeURIComponent(formatEndpoint(endpoint))}`
-
 /** A client of the daemon whose control socket is at `socketPath`. Holds no connection between requests. */
-export class ControlClient implements Control {
+export class ControlClient implements Control, ConfigurationControl {
   readonly socketPath: string
+  readonly #transport: Transport
 
   constructor(socketPath: string = DEFAULT_SOCKET_PATH) {
     this.socketPath = socketPath
+    this.#transport = new Transport(socketPath)
   }
 
   async services(): Promise<Service[]> {
-    return (await this.#ask('GET', 'services', Services)).services
+    return (await this.ask('services')).services
   }
 
-  service(key: ServiceKey): Promise<Service> {
-    return this.#ask('GET', servicePath(key), Service)
+  service(service: ServiceKey): Promise<Service> {
+    return this.ask('service', { service })
   }
 
-  addService(config: z.input<typeof ServiceConfig>): Promise<Service> {
-    return this.#ask('POST', 'services', Service, config)
+  addService(body: z.input<typeof ServiceConfig>): Promise<Service> {
+    return this.ask('addService', { body })
   }
 
-  editService(key: ServiceKey, settings: z.input<typeof ServiceSettings>): Promise<Service> {
-    return this.#ask('PUT', servicePath(key), Service, settings)
+  editService(service: ServiceKey, body: z.input<typeof ServiceSettings>): Promise<Service> {
+    return this.ask('editService', { service, body })
   }
 
-  deleteService(key: ServiceKey): Promise<void> {
-    return this.#tell('DELETE', servicePath(key))
+  deleteService(service: ServiceKey): Promise<void> {
+    return this.ask('deleteService', { service })
   }
 
   flush(): Promise<void> {
-    return this.#tell('DELETE', 'services')
+    return this.ask('flush')
   }
 
-  zeroService(key: ServiceKey): Promise<void> {
-    return this.#tell('POST', `${servicePath(key)}/zero`)
+  zeroService(service: ServiceKey): Promise<void> {
+    return this.ask('zeroService', { service })
   }
 
-  addDestination(key: ServiceKey, config: z.input<typeof DestinationConfig>): Promise<Destination> {
-    return this.#ask('POST', `${servicePath(key)}/destinations`, Destination, config)
+  addDestination(service: ServiceKey, body: z.input<typeof DestinationConfig>): Promise<Destination> {
+    return this.ask('addDestination', { service, body })
   }
 
   editDestination(
-    key: ServiceKey,
+    service: ServiceKey,
     endpoint: DestinationKey,
-    settings: z.input<typeof DestinationSettings>,
+    body: z.input<typeof DestinationSettings>,
   ): Promise<Destination> {
-    return this.#ask('PUT', destinationPath(key, endpoint), Destination, settings)
+    return this.ask('editDestination', { service, endpoint, body })
   }
 
-  deleteDestination(key: ServiceKey, endpoint: DestinationKey): Promise<void> {
-    return this.#tell('DELETE', destinationPath(key, endpoint))
+  deleteDestination(service: ServiceKey, endpoint: DestinationKey): Promise<void> {
+    return this.ask('deleteDestination', { service, endpoint })
   }
 
   zeroAll(): Promise<void> {
-    return this.#tell('POST', 'zero')
+    return this.ask('zeroAll')
   }
 
   async connections(): Promise<Connection[]> {
-    return (await this.#ask('GET', 'connections', Connections)).connections
+    return (await this.ask('connections')).connections
   }
 
   timeouts(): Promise<Timeouts> {
-    return this.#ask('GET', 'timeouts', Timeouts)
+    return this.ask('timeouts')
   }
 
-  setTimeouts(timeouts: Timeouts): Promise<Timeouts> {
-    return this.#ask('PUT', 'timeouts', Timeouts, timeouts)
+  setTimeouts(body: Timeouts): Promise<Timeouts> {
+    return this.ask('setTimeouts', { body })
   }
 
   knobs(): Promise<Knobs> {
-    return this.#ask('GET', 'knobs', Knobs)
+    return this.ask('knobs')
   }
 
-  setKnobs(changes: KnobChanges): Promise<Knobs> {
-    return this.#ask('PUT', 'knobs', Knobs, changes)
+  setKnobs(body: KnobChanges): Promise<Knobs> {
+    return this.ask('setKnobs', { body })
   }
 
-  info(): Promise<Info> {
-    return this.#ask('GET', 'info', Info)
+  async configuration(): Promise<RevisedConfiguration> {
+    const [configuration, etag] = await this.#revised('configuration', {})
+    return { revision: revisionOf(etag), configuration }
   }
 
-  async #ask<T>(method: Method, path: string, shape: z.ZodType<T>, body?: unknown): Promise<T> {
-    const reply = await this.#exchange(method, path, body)
-    const parsed = shape.safeParse(jsonOf(reply.body))
-    if (parsed.success) return parsed.data
-    throw this.#unintelligible(method, path, reply, z.prettifyError(parsed.error))
+  replaceConfiguration(body: z.input<typeof WantedConfiguration>, ifRevision: string): Promise<Replacement> {
+    return this.ask('replaceConfiguration', { body, ifRevision })
   }
 
-  async #tell(method: Method, path: string): Promise<void> {
-    await this.#exchange(method, path)
-  }
-
-  /** One request and its reply; every status other than 2xx is thrown as the error that it carries. */
-  async #exchange(method: Method, path: string, body?: unknown): Promise<Reply> {
-    const reply = await this.#send(method, path, body)
-    if (reply.status >= 200 && reply.status < 300) return reply
-    const refusal = ErrorBody.safeParse(jsonOf(reply.body))
-    if (refusal.success) throw new ApiError(reply.status, refusal.data.error)
-    throw this.#unintelligible(method, path, reply, 'not an error of this API')
-  }
-
-  #send(method: Method, path: string, body: unknown): Promise<Reply> {
-    const content = body === undefined ? '' : JSON.stringify(body)
-    const options = {
-      socketPath: this.socketPath,
-      method,
-      path: `/${API_VERSION}/${path}`,
-      // No agent: one connection a request, closed after it, so that a short-lived tool ends when it is done.
-      agent: false,
-      timeout: SILENCE_LIMIT_MS,
-      headers:
-        body === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) },
-    } as const
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error) => reject(this.#asNotRunning(error))
-      const outgoing = httpRequest(options, (incoming) => {
-        const chunks: Buffer[] = []
-        let receivedBytes = 0
-        incoming.on('data', (chunk: Buffer) => {
-          chunks.push(chunk)
-          receivedBytes += chunk.length
-          if (receivedBytes > REPLY_LIMIT_BYTES)
-            outgoing.destroy(new Error(`the reply has more than ${REPLY_LIMIT_BYTES} bytes`))
-        })
-        incoming.on('error', fail)
-        incoming.on('end', () =>
-          resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
-        )
-      })
-      outgoing.on('error', fail)
-      outgoing.on('timeout', () =>
-        outgoing.destroy(new Error(`no answer for ${SILENCE_LIMIT_MS / 1000} seconds`)),
-      )
-      outgoing.end(content)
-    })
-  }
-
-  /** A connection that could not be made is a daemon that is not there; anything else is a failure of its own. */
-  #asNotRunning(cause: NodeJS.ErrnoException): Error {
-    const running = "Are you sure that 'uipvs run' is running?"
-    switch (cause.code) {
-      case 'ENOENT':
-        return new NotRunningError(`There is no control socket ${this.socketPath}`, running, { cause })
-      case 'ECONNREFUSED':
-        return new NotRunningError(`Nobody answers at ${this.socketPath}`, running, { cause })
-      case 'EACCES':
-      case 'EPERM':
-        return new NotRunningError(
-          `Permission denied (you must be root): ${this.socketPath}`,
-          'Are you sure that you may write to this socket?',
-          { cause },
-        )
-      default:
-        return new Error(`Control socket ${this.socketPath}: ${cause.message}`, { cause })
+  async *events(): AsyncGenerator<ChangeEvent> {
+    const outgoing = { method: 'GET', path: REQUESTS.events.path }
+    const incoming = await this.#transport.open(outgoing)
+    if (incoming.statusCode !== 200) {
+      const body = await this.#transport.textOf(incoming)
+      throw this.#failure(outgoing, { status: incoming.statusCode ?? 0, etag: undefined, body })
+    }
+    try {
+      for await (const data of eventsOf(incoming)) {
+        const event = ChangeEvent.safeParse(jsonOf(data))
+        if (!event.success) throw new Error(`an event that is none: ${data.slice(0, 80)}`)
+        yield event.data
+      }
+    } catch (error) {
+      throw this.#transport.asNotRunning(error as Error)
+    } finally {
+      incoming.destroy()
     }
   }
 
-  #unintelligible(method: Method, path: string, { status, body }: Reply, flaw: string): Error {
+  info(): Promise<Info> {
+    return this.ask('info')
+  }
+
+  /** Any request of the table, by its name. */
+  async ask<N extends RequestName>(name: N, about: About<N> = {}): Promise<AnswerOf<N>> {
+    return (await this.#revised(name, about))[0]
+  }
+
+  /** The answer, and its ETag where it has one. */
+  async #revised<N extends RequestName>(
+    name: N,
+    about: About<N>,
+  ): Promise<[answer: AnswerOf<N>, etag: string | undefined]> {
+    const row: RequestRow = REQUESTS[name]
+    const outgoing = outgoingOf(row, about)
+    const reply = await this.#transport.exchange(outgoing)
+    if (reply.status < 200 || reply.status >= 300) throw this.#failure(outgoing, reply)
+    if (row.answer === undefined) return [undefined as AnswerOf<N>, reply.etag]
+    const parsed = row.answer.safeParse(jsonOf(reply.body))
+    if (!parsed.success) throw this.#unintelligible(outgoing, reply, z.prettifyError(parsed.error))
+    return [parsed.data as AnswerOf<N>, reply.etag]
+  }
+
+  /** The error that a reply carries. */
+  #failure(outgoing: Outgoing, reply: Reply): Error {
+    const refusal = ErrorBody.safeParse(jsonOf(reply.body))
+    if (refusal.success) return new ApiError(reply.status, refusal.data.error)
+    return this.#unintelligible(outgoing, reply, 'not an error of this API')
+  }
+
+  #unintelligible({ method, path }: Outgoing, { status, body }: Reply, flaw: string): Error {
     const start = body.length > 80 ? `${body.slice(0, 80)}…` : body
     return new Error(
-      `Control socket ${this.socketPath}: ${method} /${API_VERSION}/${path} was answered with ${status} '${start}': ${flaw}`,
+      `Control socket ${this.socketPath}: ${method} ${path} was answered with ${status} '${start}': ${flaw}`,
     )
   }
 }
+
+function outgoingOf(
+  { method, path, bodyLimitBytes = BODY_LIMIT_BYTES }: RequestRow,
+  { service, endpoint, body, ifRevision }: About<RequestName>,
+): Outgoing {
+  const content = body === undefined ? undefined : JSON.stringify(body)
+  if (content !== undefined && Buffer.byteLength(content) > bodyLimitBytes)
+    throw new Error(`${method} ${path} takes a body of at most ${bodyLimitBytes} bytes`)
+  const inPath: Readonly<Record<string, string | undefined>> = {
+    service: service && formatServiceKey(service),
+    endpoint: endpoint && formatEndpoint(endpoint),
+  }
+  return {
+    method,
+    path: path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(inPath[name] ?? '')),
+    headers: ifRevision === undefined ? {} : { 'if-match': ifRevision === '*' ? '*' : `"${ifRevision}"` },
+    content,
+  }
+}
+
+const revisionOf = (etag: string | undefined): string => /^"(.*)"$/.exec(etag ?? '')?.[1] ?? ''
 
 /** The value of a JSON text, or undefined, which no shape of the API accepts. */
 function jsonOf(text: string): unknown {

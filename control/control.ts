@@ -2,11 +2,13 @@
 
 import type * as z from 'zod'
 import type { DestinationKey, ServiceKey } from '../lib/service/key.ts'
+import type { ChangeEvent, Configuration, Replacement, WantedConfiguration } from './configuration.ts'
 import type {
   Connection,
   Destination,
   DestinationConfig,
   DestinationSettings,
+  ErrorBody,
   Info,
   KnobChanges,
   Knobs,
@@ -17,7 +19,7 @@ import type {
 } from './schema.ts'
 
 /**
- * One method for each request of the table in schema.ts. Settings that are left out take their defaults.
+ * One method for each request that ipvsadm has a command for. Settings that are left out take their defaults.
  * A method rejects with {@link ApiError} when the request is refused and with {@link NotRunningError} when
  * nobody is there to answer it.
  */
@@ -49,6 +51,24 @@ export interface Control {
   info(): Promise<Info>
 }
 
+/** What deals with the whole configuration; methods reject as those of {@link Control} do. */
+export interface ConfigurationControl {
+  /** The whole configuration, and the revision that it is. */
+  configuration(): Promise<RevisedConfiguration>
+  /**
+   * Makes the configuration what is wanted, all of it or nothing, where that revision is in force still (`*` for any);
+   * refused with the code `stale-revision` otherwise.
+   */
+  replaceConfiguration(wanted: z.input<typeof WantedConfiguration>, ifRevision: string): Promise<Replacement>
+  /** Every change from now on, until the daemon ends or the reader returns; the first event says what is in force. */
+  events(): AsyncIterable<ChangeEvent>
+}
+
+export interface RevisedConfiguration {
+  readonly revision: string
+  readonly configuration: Configuration
+}
+
 /** The daemon refused a request. `code` is stable; `errno` is kernel IPVS's name for the same refusal. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
@@ -56,12 +76,15 @@ export class ApiError extends Error {
   readonly errno: string
   /** The HTTP status that carried it. */
   readonly status: number
+  /** Where in the request's body the fault is, where it can be said: `['services', 2, 'port']`. */
+  readonly path: readonly (string | number)[] | undefined
 
-  constructor(status: number, { code, errno, message }: { code: string; errno: string; message: string }) {
+  constructor(status: number, { code, errno, message, path }: ErrorBody['error']) {
     super(message)
     this.code = code
     this.errno = errno
     this.status = status
+    this.path = path
   }
 }
 

@@ -1,40 +1,24 @@
 /**
  * The control API's shapes, version 1: what travels as JSON over the control socket and what a configuration
  * file holds. One definition gives the validation, the TypeScript types and the JSON Schema.
- *
- * | request                                      | body              | answer                  |
- * |----------------------------------------------|-------------------|-------------------------|
- * | `GET /v1/services`                           |                   | `{ services: Service[] }` |
- * | `GET /v1/services/{id}`                      |                   | `Service`               |
- * | `POST /v1/services`                          | `ServiceConfig`   | 201 `Service`           |
- * | `PUT /v1/services/{id}`                      | `ServiceSettings` | `Service`               |
- * | `DELETE /v1/services/{id}`                   |                   | 204                     |
- * | `DELETE /v1/services`                        |                   | 204 (flush)             |
- * | `POST /v1/services/{id}/zero`                |                   | 204                     |
- * | `POST /v1/services/{id}/destinations`        | `DestinationConfig` | 201 `Destination`     |
- * | `PUT /v1/services/{id}/destinations/{endpoint}` | `DestinationSettings` | `Destination`    |
- * | `DELETE /v1/services/{id}/destinations/{endpoint}` |             | 204                     |
- * | `POST /v1/zero`                              |                   | 204 (all counters)      |
- * | `GET /v1/connections`                        |                   | `{ connections: Connection[] }` |
- * | `GET /v1/timeouts`, `PUT /v1/timeouts`       | `Timeouts`        | `Timeouts`              |
- * | `GET /v1/knobs`                              |                   | `Knobs`                 |
- * | `PUT /v1/knobs`                              | `KnobChanges`     | `Knobs` (all changed, or none) |
- * | `GET /v1/info`                               |                   | `Info`                  |
- *
- * `{id}` is `tcp:10.0.0.1:80`, `udp:[fd00::1]:53`, `fwmark:5` or `fwmark:5:ipv6`; `{endpoint}` is `192.168.1.1:80`
- * or `[fd01::1]:80`; both percent-encoded where a client insists. Every error is an `ErrorBody`.
+ * What can be asked, and what is answered with which of them, is the table in requests.ts.
  */
 
 import * as z from 'zod'
 import { parseAddress } from '../lib/bytes/address.ts'
-import { KNOBS, type KnobName, knobFlaw, type Knobs as LibKnobs } from '../lib/director/knobs.ts'
+import { KNOB_SCHEMAS, KnobValue, valueFlaw } from './knobs.ts'
 
 export const API_VERSION = 'v1'
 export const DEFAULT_SOCKET_PATH = '/run/uipvs/control.sock'
 
-const address = z.string().refine((text) => parseAddress(text) !== null, {
-  error: (issue) => `'${String(issue.input)}' is not an IPv4 or IPv6 address`,
-})
+/** Whatever way it is written in, it is kept in the one that addresses are printed in. */
+const address = z
+  .string()
+  .describe('An IPv4 or IPv6 address')
+  .refine((text) => parseAddress(text) !== null, {
+    error: (issue) => `'${String(issue.input)}' is not an IPv4 or IPv6 address`,
+  })
+  .overwrite((text) => parseAddress(text)?.toString() ?? text)
 const port = z.int().min(0).max(65_535)
 const int31 = z.int().min(0).max(2_147_483_647)
 const counter = z.number().min(0)
@@ -53,7 +37,10 @@ const netmask = z.union([z.string(), z.number()]).refine(isNetmask, {
 /** What an edit replaces as a whole: whatever is left out returns to its default, as with `ipvsadm -E`. */
 export const ServiceSettings = z.strictObject({
   scheduler: z.string().max(15).default('wlc'),
-  schedulerFlags: z.array(z.enum(['flag-1', 'flag-2', 'flag-3'])).default([]),
+  schedulerFlags: z
+    .array(z.enum(['flag-1', 'flag-2', 'flag-3']))
+    .overwrite((flags) => [...new Set(flags)].sort())
+    .default([]),
   /** How long a client stays with its real server after its last new connection; null: it does not. */
   persistentSeconds: z.int().min(1).max(PERSISTENT_MAX_SECONDS).nullable().default(null),
   /** Null tells every client apart. Counts with persistence only, as does the engine. */
@@ -179,16 +166,14 @@ export const Timeouts = z.strictObject({ tcp: int31, tcpFin: int31, udp: int31 }
 export type Timeouts = z.infer<typeof Timeouts>
 
 /** Every setting of IPVS's that there is, by the kernel's name under `net.ipv4.vs`. */
-export const Knobs = z.record(z.string(), z.number())
+export const Knobs = z.record(z.string(), KnobValue)
 export type Knobs = z.infer<typeof Knobs>
 
 /** Those to change; the others stay as they are. */
-export const KnobChanges: z.ZodType<Partial<LibKnobs>> = z
-  .record(z.string(), z.number())
-  .refine((changes) => changesFlaw(changes) === null, {
-    error: ({ input }) => changesFlaw(input as Knobs) ?? undefined,
-  })
-export type KnobChanges = Partial<LibKnobs>
+export const KnobChanges = Knobs.refine((changes) => changesFlaw(changes) === null, {
+  error: ({ input }) => changesFlaw(input as Knobs) ?? undefined,
+}).meta({ properties: KNOB_SCHEMAS, additionalProperties: false })
+export type KnobChanges = z.infer<typeof KnobChanges>
 
 export const Info = z.object({
   /** The version of uipvs, and the IPVS version whose tools' output it prints. */
@@ -200,6 +185,10 @@ export const Info = z.object({
   pid: z.number(),
   uptimeSeconds: z.number(),
   totals: Counters,
+  /** The whole director's rates. */
+  rates: Rates,
+  /** What was counted since the start, whatever has been zeroed, as of this moment. */
+  counted: Counters,
   /** Packets that were not forwarded, by reason. */
   dropped: z.record(z.string(), z.number()),
   /** Packets that were left to the kernel, by reason. */
@@ -219,7 +208,13 @@ export type Info = z.infer<typeof Info>
 
 /** `code` is stable; `errno` is the kernel's name for the same refusal, by which ipvsadm's texts are chosen. */
 export const ErrorBody = z.object({
-  error: z.object({ code: z.string(), errno: z.string(), message: z.string() }),
+  error: z.object({
+    code: z.string(),
+    errno: z.string(),
+    message: z.string(),
+    /** Where in the request's body the fault is, where it can be said: `['services', 2, 'port']`. */
+    path: z.array(z.union([z.string(), z.number()])).optional(),
+  }),
 })
 export type ErrorBody = z.infer<typeof ErrorBody>
 
@@ -231,9 +226,7 @@ function isNetmask(value: string | number): boolean {
 /** What is wrong with the first faulty change, naming it and what it may be; null when all are in order. */
 function changesFlaw(changes: Knobs): string | null {
   for (const [name, value] of Object.entries(changes)) {
-    if (!Object.hasOwn(KNOBS, name))
-      return `there is no knob '${name}'; there are: ${Object.keys(KNOBS).join(' ')}`
-    const flaw = knobFlaw(name as KnobName, value)
+    const flaw = valueFlaw(name, value)
     if (flaw !== null) return flaw
   }
   return null

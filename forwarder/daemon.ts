@@ -3,115 +3,161 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Logger } from 'pino'
+import type { WantedConfiguration } from '../control/configuration.ts'
 import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
 import { Administration } from './administration.ts'
-import { monotonicMs } from './clock.ts'
-import { type DaemonConfig, readConfig, UsageError } from './config.ts'
+import { arrange, dataplaneSettings, slotsWithin } from './arrangement.ts'
+import { readConfig, UsageError } from './config.ts'
 import { listen } from './control/server.ts'
 import { startDataplane } from './dataplane/host.ts'
-import { openRouteEgress } from './egress/route.ts'
-import { Host } from './host/host.ts'
-import { ROUTING_RANGE } from './host/routing.ts'
+import { Host, NOTHING_WANTED } from './host/host.ts'
+import { repair } from './host/undo.ts'
+import { ownXtablesLock, XTABLES_LOCKFILE } from './host/xtables-lock.ts'
+import { Ledger } from './ledger.ts'
+import { factsOf } from './life/facts.ts'
+import { refuseSecond } from './life/instance.ts'
+import { keepEvery, StateKeeper } from './life/keeping.ts'
+import { Life } from './life/life.ts'
+import { previousState, type RestoreOptions, restorePrevious } from './life/previous.ts'
+import { lineOf, reportOf } from './life/report.ts'
+import { type Environment, feedWatchdog, openServiceManager } from './life/service-manager.ts'
 import { openLog } from './log.ts'
 import { RouteSocket } from './netlink/route-socket.ts'
 import { effectiveCapabilities, missingCapabilities } from './privileges.ts'
-import type { Arrangement } from './registry.ts'
 import { Ways } from './ways.ts'
 
 /** How often the ways to real servers are compared with the host's routes, and what lingers with the connections. */
 const REFRESH_PERIOD_MS = 5_000
 
+/** Services that the log names at the start, one a line; `uipvs status` names all. */
+const SERVICES_LOGGED = 100
+
+/** What is undone at the end, in this order: rules must be gone before the queues that they lead to. */
+const UNDONE = [
+  'the watchdog',
+  'the watch on routes',
+  'the control socket',
+  'the keeping of the state',
+  'the host',
+  'the lock of iptables',
+  'the data path',
+  'the route socket',
+  'the socket of the service manager',
+] as const
+
 export interface RunOptions {
   readonly configPath?: string | undefined
   readonly socketPath?: string | undefined
   readonly version: string
+  /** Where the state is kept, now and then and at the end; beside the socket unless said, where `restores`. */
+  readonly statePath?: string | undefined
+  /** Begin with the state of an earlier run, where there is one. */
+  readonly restores?: boolean | undefined
+  /** A state file that cannot be used is put aside, instead of being refused. */
+  readonly discardsDamagedState?: boolean | undefined
+  /** Ended by a signal, leave the host as it is: packets of services are dropped, and sent again, until the next run. */
+  readonly holds?: boolean | undefined
+  /** Where a service manager says what it wants to be told. */
+  readonly environment?: Environment
 }
 
 /**
  * Runs until SIGTERM or SIGINT. Resolves once everything is undone; throws {@link UsageError} for what the operator can
  * mend, and whatever ended the data path otherwise. Nothing is left behind either way.
  */
-export async function run({
-  configPath,
-  socketPath = DEFAULT_SOCKET_PATH,
-  version,
-}: RunOptions): Promise<void> {
+export async function run(options: RunOptions): Promise<void> {
+  const { configPath, socketPath = DEFAULT_SOCKET_PATH, version, environment = {} } = options
   const config = readConfig(configPath)
   const missing = missingCapabilities(effectiveCapabilities())
   if (missing.length > 0) {
     throw new UsageError(`${missing.join(' and ')} missing: run as root, or grant them to the process`)
   }
   const log = openLog(config.logLevel)
-  /** In the order in which to undo. */
-  const undo: { readonly what: string; act(): Promise<void> | void }[] = []
+  const undo: { [what in (typeof UNDONE)[number]]?: () => Promise<void> | void } = {}
   const stopped = stopSignal()
-  process.on('SIGHUP', () => log.warn('SIGHUP is ignored: the configuration file is only read at the start'))
+  // Until there is something to reload, SIGHUP must not do what it does by itself: end the process.
+  let reload: () => Promise<unknown> = () => Promise.resolve()
+  process.on('SIGHUP', () => void reload().catch(() => {})) // what was wrong has been logged
   try {
-    const host = await orUsageError(openHost(socketPath, log))
-    undo.push({ what: 'the host', act: () => host.close() })
+    const manager = openServiceManager(environment, (message) => log.warn(message))
+    undo['the socket of the service manager'] = () => manager.notifier.close()
+    const kept = keptState(options, log)
+    const previous = options.restores && kept !== null ? previousState(kept) : null
+
+    const lock = ownXtablesLock(process.env, besideSocket(socketPath, 'xtables.lock'))
+    if (lock !== null) process.env[XTABLES_LOCKFILE] = lock
+    const host = await orUsageError(openHost(socketPath, log, previous !== null))
+    undo['the host'] = () => host.close()
+    if (lock !== null) undo['the lock of iptables'] = () => rmSync(lock, { force: true })
+    if (lock !== null && host.netfilter.variant(4)?.backend === 'legacy')
+      log.warn(
+        { lock },
+        "not root: iptables-legacy's own lock cannot be used, others must not run it at the same time",
+      )
     if (host.repaired !== 'nothing')
       log.warn({ repaired: host.repaired }, 'an earlier daemon left things behind')
+    await refuseSecond(socketPath)
 
     const arrangement = arrange(config)
-    const dataplane = await orUsageError(
-      startDataplane({
-        queueDriver: config.queueDriver,
-        egressDriver: config.egressDriver,
-        markMask: config.markMask,
-        connectionLimit: config.connectionLimit,
-        queues: [
-          { number: arrangement.superQueue, gso: true, copyBytes: 0xffff, lengthPackets: config.queueLength },
-          {
-            number: arrangement.plainQueue,
-            gso: false,
-            copyBytes: 0xffff,
-            lengthPackets: config.queueLength,
-          },
-        ],
-      }),
-    )
-    // The host stays before it: rules must be gone before the queues that they lead to.
-    undo.push({ what: 'the data path', act: () => dataplane.stop() })
-
+    const dataplane = await orUsageError(startDataplane(dataplaneSettings(config, arrangement)))
+    undo['the data path'] = () => dataplane.stop()
     const routes = new RouteSocket()
-    undo.push({ what: 'the route socket', act: () => routes.close() })
+    undo['the route socket'] = () => routes.close()
     const ways = new Ways(routes, {
-      inUse: () => administration.addresses(),
+      inUse: () => ledger.addresses(),
       slotsMax: slotsWithin(config.markMask),
     })
-    const administration = new Administration({ dataplane, host, ways, arrangement, version })
-    await load(administration, config, configPath)
-
-    const server = await listen(socketPath, administration, log)
-    undo.unshift({
-      what: 'the control socket',
-      act: () => {
-        server.close()
-        server.closeAllConnections()
-        rmSync(socketPath, { force: true })
-      },
+    const ledger = await Ledger.of({ dataplane, host, ways, arrangement })
+    const facts = factsOf(host, config)
+    const life = new Life({
+      configPath,
+      config,
+      ledger,
+      replace: (wanted) => administration.replace(wanted),
+      log,
+      notifier: manager.notifier,
+      report: () => reportOf(ledger.registry, arrangement, facts),
     })
-    log.info(
-      {
-        version,
-        socketPath,
-        queues: [arrangement.superQueue, arrangement.plainQueue],
-        services: config.services.length,
-      },
-      'ready',
-    )
-    const refreshing = setInterval(() => {
-      administration
-        .refresh()
-        .catch((error: Error) => log.error({ err: error }, 'routes and connections could not be followed'))
-    }, REFRESH_PERIOD_MS)
-    undo.unshift({ what: 'the watch on routes', act: () => clearInterval(refreshing) })
+    const administration = new Administration({ dataplane, ledger, life, version })
+    if (previous === null || kept === null) await load(administration, life.wanted(config), configPath)
+    else await restorePrevious(previous, { dataplane, ledger }, kept)
+    // Rules that were taken over, of services that are not there any more.
+    if (ledger.registry.size === 0) await host.agree(NOTHING_WANTED)
+    // Everything is in place: only now does the first packet come in.
+    await dataplane.ask({ kind: 'resume' })
+
+    if (kept !== null) {
+      const keeper = new StateKeeper(kept.statePath, { dataplane, ledger, version })
+      const stop = keepEvery(config.stateEverySeconds * 1000, keeper, log)
+      undo['the keeping of the state'] = async () => {
+        stop()
+        await dataplane.ask({ kind: 'pause' })
+        await keeper.save()
+      }
+    }
+    const server = await listen(socketPath, administration, log)
+    undo['the control socket'] = () => {
+      server.close()
+      server.closeAllConnections()
+      rmSync(socketPath, { force: true })
+    }
+    const { superQueue, plainQueue } = arrangement
+    const services = ledger.registry.size
+    logReport(life, log)
+    log.info({ version, socketPath, queues: [superQueue, plainQueue], services }, 'ready')
+    manager.notifier.ready(`balancing ${services} services`)
+    reload = () => life.reload()
+    undo['the watch on routes'] = watchRoutes(ledger, log)
+    undo['the watchdog'] = feedWatchdog(manager, dataplane)
     const signal = await Promise.race([stopped, dataplane.failed])
-    log.info({ signal }, 'stopping')
+    if (options.holds) delete undo['the host']
+    const how = options.holds ? 'the host stays as it is, for the next run' : 'the host is put back as it was'
+    log.info({ signal }, `stopping: ${how}`)
+    manager.notifier.stopping(how)
   } finally {
-    for (const { what, act } of undo) {
+    for (const what of UNDONE) {
       try {
-        await act()
+        await undo[what]?.()
       } catch (error) {
         log.error({ err: error }, `could not undo ${what}`)
         process.exitCode = 1
@@ -121,18 +167,24 @@ export async function run({
   log.info('stopped')
 }
 
-/** How many real servers a mark mask can tell apart, slot 0 being none; and each needs a routing table. */
-const slotsWithin = (markMask: number): number =>
-  Math.min(ROUTING_RANGE.tableCount, Math.floor(markMask / ((markMask & -markMask) >>> 0)))
-
 /** The journal and the control socket share a directory, which only root may look into where it is made here. */
-async function openHost(socketPath: string, log: Logger): Promise<Host> {
+async function openHost(socketPath: string, log: Logger, adopts: boolean): Promise<Host> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
   return await Host.open({
     journalPath: journalPathOf(socketPath),
+    adopts,
     warn: (message) => log.warn(message),
-    rules: { icmpErrors: true },
+    rules: { icmpErrors: true, laterFragments: true },
   })
+}
+
+/** Puts back what a run that was killed, or has ended with `holds`, left on this host; says what that was. */
+export async function undoLeftovers(socketPath: string = DEFAULT_SOCKET_PATH): Promise<string> {
+  const found = await orUsageError(repair(journalPathOf(socketPath)))
+  if (found === 'nothing') return 'there was nothing to undo'
+  return found === 'repaired'
+    ? 'the host is as it was'
+    : 'what there was went away with its kernel or namespace'
 }
 
 /** What fails before anything is served is the host's or the operator's doing: told in one line, without a stack. */
@@ -145,34 +197,55 @@ async function orUsageError<T>(opening: Promise<T>): Promise<T> {
 }
 
 /** Beside the socket, so that each daemon has its own. */
-export const journalPathOf = (socketPath: string): string =>
-  join(dirname(socketPath), `${basename(socketPath, '.sock')}.journal.json`)
+const besideSocket = (socketPath: string, ending: string): string =>
+  join(dirname(socketPath), `${basename(socketPath, '.sock')}.${ending}`)
 
-function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): Arrangement {
+const journalPathOf = (socketPath: string): string => besideSocket(socketPath, 'journal.json')
+
+/** Where the state is kept, or null where nobody asked for it. */
+function keptState(
+  { statePath, socketPath = DEFAULT_SOCKET_PATH, restores, discardsDamagedState }: RunOptions,
+  log: Logger,
+): RestoreOptions | null {
+  if (statePath === undefined && !restores) return null
   return {
-    superQueue: firstQueue,
-    plainQueue: firstQueue + 1,
-    routesByMark: egressDriver === 'route',
-    markMask,
-    markOf: openRouteEgress({ markMask, nowMs: monotonicMs }).markOf,
+    statePath: statePath ?? besideSocket(socketPath, 'state'),
+    discardsDamaged: discardsDamagedState ?? false,
+    log,
   }
 }
 
 async function load(
   administration: Administration,
-  { timeouts, knobs, services }: DaemonConfig,
+  wanted: WantedConfiguration,
   configPath: string | undefined,
 ): Promise<void> {
   try {
-    await administration.setTimeouts(timeouts)
-    await administration.setKnobs(knobs)
-    await administration.load(services)
+    await administration.replace(wanted)
   } catch (error) {
     const reason = (error as Error).message
     throw new UsageError(`the configuration file ${configPath} cannot be put in force: ${reason}`, {
       cause: error,
     })
   }
+}
+
+function logReport(life: Life, log: Logger): void {
+  const { host, services } = life.report()
+  for (const sentence of host) log.info(sentence)
+  for (const service of services.slice(0, SERVICES_LOGGED)) log.info(lineOf(service))
+  const rest = services.length - SERVICES_LOGGED
+  if (rest > 0) log.info(`and ${rest} services more: 'uipvs status' names them`)
+}
+
+/** Follows the host's routes; returns how to end that. */
+function watchRoutes(ledger: Ledger, log: Logger): () => void {
+  const refreshing = setInterval(() => {
+    ledger
+      .refresh()
+      .catch((error: Error) => log.error({ err: error }, 'routes and connections could not be followed'))
+  }, REFRESH_PERIOD_MS)
+  return () => clearInterval(refreshing)
 }
 
 /** Resolves to the first signal that asks to stop; rejects with whatever nobody caught, so that it too is undone after. */

@@ -1,174 +1,97 @@
-/** The control API's requests, as the table in `control/schema.ts` lists them: one row each. */
+/** From a request line to its row, from the row to its answer. */
 
-import type * as z from 'zod'
-import {
-  DestinationConfig,
-  DestinationSettings,
-  KnobChanges,
-  ServiceConfig,
-  ServiceSettings,
-  Timeouts,
-} from '../../control/schema.ts'
-import {
-  type DestinationKey,
-  parseEndpoint,
-  parseServiceKey,
-  type ServiceKey,
-} from '../../lib/service/key.ts'
-import { REFUSALS, type Refusal, type RefusalCode } from '../../lib/service/refusal.ts'
+import { firstFlaw } from '../../control/issues.ts'
+import { REQUESTS, type RequestName, type RequestRow, statusOf } from '../../control/requests.ts'
+import { parseEndpoint, parseServiceKey } from '../../lib/service/key.ts'
 import type { Administration } from '../administration.ts'
-import { describeIssues } from '../config.ts'
+import { type AnsweredName, type Asked, HANDLERS, type Revised } from './handlers.ts'
+import { RequestError } from './request-error.ts'
 
-/** A request that is answered with an error. */
-export class HttpError extends Error {
+/** A request whose row has been found: what it is, and the decoded segments of its path. */
+export interface Route {
+  readonly name: RequestName
+  readonly row: RequestRow
+  readonly segments: readonly string[]
+}
+
+/** An answer as it is sent; `body` is JSON to be, undefined for none. */
+export interface Answer {
   readonly status: number
-  readonly code: string
-  readonly errno: string
-
-  constructor(status: number, code: string, errno: string, message: string) {
-    super(message)
-    this.status = status
-    this.code = code
-    this.errno = errno
-  }
-}
-
-const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
-  'service-exists': 409,
-  'no-such-service': 404,
-  'scheduler-not-found': 422,
-  'engine-not-found': 422,
-  'destination-exists': 409,
-  'no-such-destination': 404,
-  'invalid-value': 422,
-  'out-of-range': 422,
-  'table-full': 507,
-  'not-supported': 501,
-}
-
-/** What a refusal of the library's becomes on the wire. */
-export const refusalError = ({ refused, message }: Refusal): HttpError =>
-  new HttpError(REFUSAL_STATUS[refused], refused, REFUSALS[refused], message)
-
-interface Answer {
-  readonly status: number
-  readonly body?: unknown
-}
-
-interface Matched {
-  readonly administration: Administration
+  readonly headers: Readonly<Record<string, string>>
   readonly body: unknown
-  /** The path's service and destination; asking for one that the pattern lacks is a mistake of the row's. */
-  readonly service: ServiceKey
-  readonly endpoint: DestinationKey
 }
 
-interface Row {
-  readonly method: string
-  readonly path: string
-  answer(request: Matched): Promise<Answer>
+const ROWS = Object.entries(REQUESTS).map(([name, row]) => ({
+  name: name as RequestName,
+  row: row as RequestRow,
+  pattern: row.path.split('/'),
+}))
+
+/** Finds the row of a request; throws {@link RequestError} where there is none. */
+export function routeOf(method: string, url: string): Route {
+  const segments = segmentsOf(url)
+  const candidates = ROWS.filter(({ pattern }) => isMatch(pattern, segments))
+  if (candidates.length === 0)
+    throw new RequestError('no-such-resource', `there is no resource ${shown(url)}`)
+  const found = candidates.find(({ row }) => row.method === method)
+  if (found === undefined) {
+    const allowed = candidates.map(({ row }) => row.method).join(', ')
+    throw new RequestError('method-not-allowed', `${method} is not one of: ${allowed}`)
+  }
+  return { name: found.name, row: found.row, segments }
 }
 
-const ok = (body: unknown): Answer => ({ status: 200, body })
-const created = (body: unknown): Answer => ({ status: 201, body })
-const done: Answer = { status: 204 }
+/** What a request brings besides its request line. */
+export interface Content {
+  /** JSON; undefined where the request has none. */
+  readonly body: unknown
+  /** The header of that name. */
+  readonly ifMatch: string | undefined
+}
 
-const ROWS: readonly Row[] = [
-  row('GET', '/v1/services', async ({ administration }) => ok({ services: await administration.services() })),
-  row('POST', '/v1/services', async ({ administration, body }) =>
-    created(await administration.addService(valid(ServiceConfig, body))),
-  ),
-  row('DELETE', '/v1/services', async ({ administration }) => {
-    await administration.flush()
-    return done
-  }),
-  row('GET', '/v1/services/{id}', async ({ administration, service }) =>
-    ok(await administration.service(service)),
-  ),
-  row('PUT', '/v1/services/{id}', async ({ administration, service, body }) =>
-    ok(await administration.editService(service, valid(ServiceSettings, body))),
-  ),
-  row('DELETE', '/v1/services/{id}', async ({ administration, service }) => {
-    await administration.removeService(service)
-    return done
-  }),
-  row('POST', '/v1/services/{id}/zero', async ({ administration, service }) => {
-    await administration.zero(service)
-    return done
-  }),
-  row('POST', '/v1/services/{id}/destinations', async ({ administration, service, body }) =>
-    created(await administration.addDestination(service, valid(DestinationConfig, body))),
-  ),
-  row(
-    'PUT',
-    '/v1/services/{id}/destinations/{endpoint}',
-    async ({ administration, service, endpoint, body }) =>
-      ok(await administration.editDestination(service, endpoint, valid(DestinationSettings, body))),
-  ),
-  row(
-    'DELETE',
-    '/v1/services/{id}/destinations/{endpoint}',
-    async ({ administration, service, endpoint }) => {
-      await administration.removeDestination(service, endpoint)
-      return done
-    },
-  ),
-  row('POST', '/v1/zero', async ({ administration }) => {
-    await administration.zero(null)
-    return done
-  }),
-  row('GET', '/v1/connections', async ({ administration }) =>
-    ok({ connections: await administration.connections() }),
-  ),
-  row('GET', '/v1/timeouts', async ({ administration }) => ok(await administration.timeouts())),
-  row('PUT', '/v1/timeouts', async ({ administration, body }) =>
-    ok(await administration.setTimeouts(valid(Timeouts, body))),
-  ),
-  row('GET', '/v1/knobs', async ({ administration }) => ok(await administration.knobs())),
-  row('PUT', '/v1/knobs', async ({ administration, body }) =>
-    ok(await administration.setKnobs(valid(KnobChanges, body))),
-  ),
-  row('GET', '/v1/info', async ({ administration }) => ok(await administration.info())),
-]
-
-/** The answer to a request; throws {@link HttpError}. */
-export async function route(
-  method: string,
-  url: string,
-  body: unknown,
+/** Answers a request that is not answered by a stream; throws {@link RequestError}. */
+export async function answer(
+  { name, row, segments }: Route,
+  { body, ifMatch }: Content,
   administration: Administration,
 ): Promise<Answer> {
-  const segments = segmentsOf(url)
-  const candidates = ROWS.filter(({ path }) => isMatch(path.split('/'), segments))
-  if (candidates.length === 0)
-    throw new HttpError(404, 'no-such-resource', 'ENOENT', `there is no resource ${url}`)
-  const found = candidates.find((each) => each.method === method)
-  if (found === undefined) {
-    const allowed = candidates.map((each) => each.method).join(', ')
-    throw new HttpError(405, 'method-not-allowed', 'EPERM', `${method} is not one of: ${allowed}`)
-  }
-  return await found.answer({
+  const asked = {
     administration,
-    body,
+    body: row.body === undefined ? undefined : valid(row.body, body),
+    ifRevision: row.conditional ? revisionsOf(ifMatch) : undefined,
     get service() {
-      return orInvalid(parseServiceKey(segments[3] ?? ''), segments[3], 'tcp:10.0.0.1:80 or fwmark:5')
+      return orMalformed(parseServiceKey(segments[3] ?? ''), segments[3], 'tcp:10.0.0.1:80 or fwmark:5')
     },
     get endpoint() {
-      return orInvalid(parseEndpoint(segments[5] ?? ''), segments[5], '192.168.1.1:80')
+      return orMalformed(parseEndpoint(segments[5] ?? ''), segments[5], '192.168.1.1:80')
     },
-  })
+  }
+  // The table of handlers has been checked row by row: here the row is known at run time only.
+  const handle = HANDLERS[name as AnsweredName] as (asked: Asked<RequestName>) => unknown
+  const result = await handle(asked as unknown as Asked<RequestName>)
+  if (!row.revised) return { status: statusOf(row), headers: {}, body: result }
+  const { revision, answer } = result as Revised<unknown>
+  return { status: statusOf(row), headers: { etag: `"${revision}"` }, body: answer }
 }
 
-function row(method: string, path: string, answer: Row['answer']): Row {
-  return { method, path, answer }
+/** The revisions that `If-Match` names, undefined for any. A weak one matches nothing. RFC 9110 §13.1.1 */
+function revisionsOf(ifMatch: string | undefined): readonly string[] | undefined {
+  if (ifMatch === undefined) {
+    const message = 'If-Match must say which revision this replaces, the ETag of GET /v1/config, or * for any'
+    throw new RequestError('revision-required', message)
+  }
+  if (ifMatch.trim() === '*') return undefined
+  const tags = ifMatch.split(',').map((each) => each.trim())
+  return tags.map((tag) => /^"([^"]*)"$/.exec(tag)?.[1] ?? tag)
 }
 
 function segmentsOf(url: string): string[] {
   const path = url.split('?')[0] as string
   try {
     return path.split('/').map(decodeURIComponent)
-  } catch {
-    throw new HttpError(400, 'invalid-value', 'EINVAL', `'${path}' is not validly percent-encoded`)
+  } catch (error) {
+    const message = `'${shown(path)}' is not validly percent-encoded`
+    throw new RequestError('malformed-request', message, { cause: error })
   }
 }
 
@@ -176,14 +99,18 @@ const isMatch = (pattern: readonly string[], segments: readonly string[]): boole
   pattern.length === segments.length &&
   pattern.every((part, index) => part.startsWith('{') || part === segments[index])
 
-function orInvalid<T>(value: T | null, text: string | undefined, example: string): T {
+function orMalformed<T>(value: T | null, text: string | undefined, example: string): T {
   if (value !== null) return value
-  throw new HttpError(400, 'invalid-value', 'EINVAL', `'${text}' is not of the form ${example}`)
+  throw new RequestError('malformed-request', `'${shown(text ?? '')}' is not of the form ${example}`)
 }
 
-function valid<T extends z.ZodType>(schema: T, body: unknown): z.infer<T> {
-  if (body === undefined) throw new HttpError(400, 'invalid-value', 'EINVAL', 'a JSON body was expected')
-  const result = schema.safeParse(body)
+function valid(shape: NonNullable<RequestRow['body']>, body: unknown): unknown {
+  if (body === undefined) throw new RequestError('malformed-request', 'a JSON body was expected')
+  const result = shape.safeParse(body)
   if (result.success) return result.data
-  throw new HttpError(422, 'invalid-value', 'EINVAL', describeIssues(result.error))
+  const { message, path } = firstFlaw(result.error)
+  throw new RequestError('invalid-value', message, { path })
 }
+
+/** What a client wrote, short enough for an error's one line. */
+const shown = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text)

@@ -11,7 +11,7 @@ import type {
 } from '../../control/schema.ts'
 import { parseAddress } from '../../lib/bytes/address.ts'
 import type { ConnectionView } from '../../lib/conn/connection-view.ts'
-import { FLAG } from '../../lib/conn/layout.ts'
+import { FLAG, TEMPLATE_STATE } from '../../lib/conn/layout.ts'
 import type { Counts } from '../../lib/service/counters.ts'
 import type { Destination as LibDestination } from '../../lib/service/destination.ts'
 import {
@@ -25,9 +25,12 @@ import {
 } from '../../lib/service/key.ts'
 import { isRefusal, type Refusal } from '../../lib/service/refusal.ts'
 import type { VirtualService } from '../../lib/service/virtual-service.ts'
+import { totalPages } from '../memory.ts'
 import type { PacketQueue } from '../queue/packet-queue.ts'
+import { AllKnobs } from './all-knobs.ts'
 import type { Dataplane } from './dataplane.ts'
-import type { DestinationName, Request, Statistics, Way } from './messages.ts'
+import { Keeper } from './keeper.ts'
+import type { DestinationName, Request, Statistics, Transaction, Way } from './messages.ts'
 import { librarySettings, NO_SETTINGS } from './service-settings.ts'
 
 type ServiceChange = Extract<Request, { readonly settings: ServiceSettings }>
@@ -38,11 +41,17 @@ export class Engine {
   readonly #now: () => number
   /** As they were asked for: without persistence the library keeps neither netmask nor engine, and listings show them. */
   readonly #settings = new WeakMap<VirtualService, ServiceSettings>()
+  readonly #knobs: AllKnobs
+  readonly #keeper: Keeper
+  /** Packets are to wait in their queues. */
+  isPaused = true
 
   constructor(dataplane: Dataplane, queues: readonly PacketQueue[], now: () => number) {
     this.#dataplane = dataplane
     this.#queues = queues
     this.#now = now
+    this.#knobs = new AllKnobs(dataplane.director.knobs, { pages: totalPages() })
+    this.#keeper = new Keeper(dataplane.director, now)
   }
 
   /** The answer (`undefined` for a change that was made) or a refusal. Keys in a request have been validated. */
@@ -75,12 +84,38 @@ export class Engine {
         director.timeouts = request.timeouts
         return director.timeouts
       case 'knobs':
-        return { ...director.knobs }
+        return this.#knobs.read()
       case 'set-knobs':
-        return { ...Object.assign(director.knobs, request.changes) }
+        return this.#knobs.change(request.changes)
+      case 'all-or-nothing':
+        return this.#allOrNothing(request)
       case 'statistics':
         return this.#statistics()
+      case 'pause':
+      case 'resume':
+        this.isPaused = request.kind === 'pause'
+        return undefined
+      case 'save-connections':
+        return this.#keeper.save(request.first)
+      case 'restore-connections':
+        return this.#keeper.restore(request, request.elapsedMs)
+      case 'end-restoring':
+        return this.#keeper.finish()
+      case 'restore-counters':
+        return this.#keeper.restoreCounters(request.counters)
     }
+  }
+
+  /** The first refusal, with what was made before it taken back. */
+  #allOrNothing({ steps, removals }: Transaction): Refusal | undefined {
+    for (const [index, { make }] of steps.entries()) {
+      const answer = this.answer(make)
+      if (!isRefusal(answer)) continue
+      for (const { takeBack } of steps.slice(0, index).reverse()) this.answer(takeBack)
+      return answer
+    }
+    for (const removal of removals) this.answer(removal)
+    return undefined
   }
 
   #changeService({ kind, service: id, settings }: ServiceChange): Refusal | undefined {
@@ -112,7 +147,9 @@ export class Engine {
     if (isRefusal(destination)) return destination
     const sourceAddress = way === null ? null : parseAddress(way.sourceAddress)
     destination.path =
-      way === null || sourceAddress === null ? null : { sourceAddress, mtuBytes: way.mtuBytes }
+      way === null || sourceAddress === null
+        ? null
+        : { sourceAddress, mtuBytes: way.mtuBytes, isLocal: way.isLocal === true }
     this.#dataplane.setHop(destination, way?.hop ?? null)
     return undefined
   }
@@ -149,8 +186,9 @@ export class Engine {
   #stateOf({ protocol, state, flags }: ConnectionView): { protocol: string; state: string } {
     const known = this.#dataplane.director.protocol(protocol)
     const name = known?.name ?? (protocol === 0 ? 'IP' : `IP_${protocol}`)
-    if (flags & FLAG.template || known === undefined) return { protocol: name, state: 'NONE' }
-    return { protocol: name, state: known.states[state] ?? 'ERR!' }
+    if (flags & FLAG.template)
+      return { protocol: name, state: state === TEMPLATE_STATE.assured ? 'ASSURED' : 'NONE' }
+    return { protocol: name, state: known === undefined ? 'NONE' : (known.states[state] ?? 'ERR!') }
   }
 
   /** Nothing for a template that was made by an engine which the service has no more: it leads nobody. */
@@ -168,6 +206,8 @@ export class Engine {
       connectionLimit: director.connections.limit,
       connectionTableSize: director.connections.buckets,
       totals: director.totals.shown(),
+      rates: ratesOf(director.totals.rates()),
+      counted: director.totals.current(),
       dropped: { ...director.dropped.toObject(), 'no-hop': counters.noHop },
       passed: director.passed.toObject(),
       queues: this.#queues.map(({ number, counters }) => ({ number, ...counters })),

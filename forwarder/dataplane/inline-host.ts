@@ -26,7 +26,7 @@ export async function startInline(settings: DataplaneSettings): Promise<Dataplan
     if (isStopped) return
     try {
       let answered = 0
-      for (const queue of queues) answered += queue.turn()
+      if (!engine.isPaused) for (const queue of queues) answered += queue.turn()
       dataplane.flush()
       if (answered > 0) setImmediate(turn)
       else setTimeout(turn, IDLE_MS)

@@ -34,7 +34,8 @@ function run({ settings, wakeFd }: ThreadData, port: MessagePort): void {
     const nowMs = monotonicMs()
     if (nowMs >= nextTickMs && dataplane.director.passTime(nowMs)) nextTickMs = nowMs + WAIT_MS
     const waitMs = Math.max(0, Math.ceil(nextTickMs - nowMs))
-    if (seam.poll(fds, ready, fds.length, Math.min(waitMs, WAIT_MS)) <= 0) {
+    const watched = engine.isPaused ? 1 : fds.length
+    if (seam.poll(fds, ready, watched, Math.min(waitMs, WAIT_MS)) <= 0) {
       // What waits for a neighbour's address is held, and has to be looked at again.
       dataplane.flush()
       continue
@@ -43,7 +44,7 @@ function run({ settings, wakeFd }: ThreadData, port: MessagePort): void {
       seam.drain(wakeFd)
       isStopping = answerAll()
     }
-    for (let batch = 0; batch < BATCHES_PER_ROUND; batch++) {
+    for (let batch = 0; batch < BATCHES_PER_ROUND && !engine.isPaused; batch++) {
       let answered = 0
       for (let index = 0; index < queues.length; index++) {
         answered += queues[index]!.turn()

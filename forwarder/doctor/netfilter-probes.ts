@@ -45,7 +45,8 @@ export function judgeConntrack(tracked: number | null, { variant }: VariantProbe
   return { status: 'degraded', found: `${found}, and rewritten packets look INVALID to it`, remedy }
 }
 
-function trackedConnections(): number | null {
+/** Connections that the kernel tracks in this namespace, null where it does not track any. */
+export function trackedConnections(): number | null {
   const path = '/proc/sys/net/netfilter/nf_conntrack_count'
   return existsSync(path) ? Number(readFileSync(path, 'utf8')) : null
 }

@@ -157,9 +157,21 @@ const installScript = (table: Table): string => {
   return `*${table}\n${lines.join('\n')}\nCOMMIT\n`
 }
 
-/** The tables in use. Reading a legacy table by name would bring it into being, so none is named. */
-async function savedTables({ program }: IptablesVariant): Promise<ReadonlyMap<string, SavedTable>> {
-  return parseSave(await runCommand(`${program}-save`, []))
+/**
+ * The tables in use. Reading a legacy table by name would bring it into being, so none is named: unless only root may
+ * know which are in use, and then those are that we are about to use.
+ */
+async function savedTables({
+  program,
+}: Pick<IptablesVariant, 'program'>): Promise<ReadonlyMap<string, SavedTable>> {
+  try {
+    return parseSave(await runCommand(`${program}-save`, []))
+  } catch (error) {
+    if (!(error instanceof CommandError) || !/_tables_names: Permission denied/.test(error.stderr))
+      throw error
+    const texts = TABLES.map((table) => runCommand(`${program}-save`, ['-t', table]))
+    return parseSave((await Promise.all(texts)).join(''))
+  }
 }
 
 /**

@@ -31,6 +31,7 @@ import {
   writeBatchVerdict,
 } from '../netlink/nfqueue.ts'
 import type { ReceiveArea } from '../netlink/receive-area.ts'
+import { effectiveCapabilities, missingCapabilities } from '../privileges.ts'
 import type { QueueSettings } from './packet-queue.ts'
 
 /** Asked of the kernel for each direction; it doubles the number for its own bookkeeping. */
@@ -187,8 +188,17 @@ function permissionError(number: number, attempted: string): Error {
 
 const PROC_QUEUES = '/proc/net/netfilter/nfnetlink_queue'
 
-/** Whether the kernel lists a reader of the queue; its lines begin with queue number and port id. */
+/**
+ * Whether the kernel lists a reader of the queue; its lines begin with queue number and port id. Only root may read
+ * them: of anybody else who has the capability, nothing but a reader stands in the way.
+ */
 function queueHasReader(number: number): boolean {
-  const lines = readFileSync(PROC_QUEUES, 'utf8').split('\n')
+  let lines: string[]
+  try {
+    lines = readFileSync(PROC_QUEUES, 'utf8').split('\n')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+    return !missingCapabilities(effectiveCapabilities()).includes('CAP_NET_ADMIN')
+  }
   return lines.some((line) => line.trim().split(/\s+/)[0] === String(number))
 }

@@ -6,7 +6,7 @@ import {
   ServiceSettings,
   TunnelSettings,
 } from '../../control/index.ts'
-import { KNOBS } from '../../lib/director/knobs.ts'
+import { KNOB_NAMES } from '../../control/knobs.ts'
 
 const IPIP = { type: 'ipip', port: 0, checksum: 'none' }
 
@@ -90,7 +90,7 @@ describe('changes of knobs', () => {
   it.each([
     [{ sloppy_tcp: 1, drop_entry: 4 }, 'drop_entry is a whole number from 0 to 3, not 4'],
     [{ am_droprate: 0.5 }, 'am_droprate is a whole number from -2147483648 to 2147483647, not 0.5'],
-    [{ toString: 1 }, `there is no knob 'toString'; there are: ${Object.keys(KNOBS).join(' ')}`],
+    [{ toString: 1 }, `there is no knob 'toString'; there are: ${KNOB_NAMES.join(' ')}`],
   ])('are refused whole, by the first that is wrong: %j', (changes, flaw) => {
     expect(flawsOf(KnobChanges, changes)).toEqual([flaw])
   })

@@ -103,10 +103,10 @@ describe.skipIf(obstacle !== null)('the control socket', () => {
       ],
       ['another place', 'GET /v2/services', undefined, '404 no-such-resource ENOENT'],
       ['another method', `PATCH ${ALL}`, undefined, '405 method-not-allowed EPERM'],
-      ['what is no service', `GET ${ALL}/tcp:10.77.0.100`, undefined, '400 invalid-value EINVAL'],
-      ['what is no endpoint', `DELETE ${SERVERS}/10.78.0.11`, undefined, '400 invalid-value EINVAL'],
-      ['broken percent-encoding', `GET ${ALL}/%zz`, undefined, '400 invalid-value EINVAL'],
-      ['nothing as a service', `POST ${ALL}`, undefined, '400 invalid-value EINVAL'],
+      ['what is no service', `GET ${ALL}/tcp:10.77.0.100`, undefined, '400 malformed-request EINVAL'],
+      ['what is no endpoint', `DELETE ${SERVERS}/10.78.0.11`, undefined, '400 malformed-request EINVAL'],
+      ['broken percent-encoding', `GET ${ALL}/%zz`, undefined, '400 malformed-request EINVAL'],
+      ['nothing as a service', `POST ${ALL}`, undefined, '400 malformed-request EINVAL'],
       ['what is no JSON', `POST ${ALL}`, '{"protocol":', '400 not-json EINVAL'],
       ['a list as a service', `POST ${ALL}`, [], '422 invalid-value EINVAL'],
       [
@@ -120,17 +120,11 @@ describe.skipIf(obstacle !== null)('the control socket', () => {
       ['an unknown scheduler', `PUT ${ONE}`, { scheduler: 'best' }, '422 scheduler-not-found ENOENT'],
       ['a weight below 0', `PUT ${SERVERS}/10.78.0.11:80`, { weight: -1 }, '422 invalid-value EINVAL'],
       ['a timeout too long', 'PUT /v1/timeouts', tooLong, '422 invalid-value EINVAL'],
-      [
-        'itself as a real server',
-        `POST ${SERVERS}`,
-        { address: '10.78.0.1', port: 80 },
-        '501 not-supported EOPNOTSUPP',
-      ],
       ['too long a body', `POST ${ALL}`, `"${'x'.repeat(3_000_000)}"`, '413 body-too-large EMSGSIZE'],
     ] as const)('%s', async (_title, request, body, refusal) => {
       const [status, code, errno] = refusal.split(' ')
       const message = expect.stringMatching(/^.{10,150}$/) as string
-      expect(await ask(request, body)).toEqual({
+      expect(await ask(request, body)).toMatchObject({
         status: Number(status),
         body: { error: { code, errno, message } },
       })

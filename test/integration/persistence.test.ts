@@ -51,13 +51,13 @@ describe.skipIf(obstacle !== null)('uipvsadm', () => {
     expect(await onlyServerOf(clients[0] as string)).toBe(servers[0])
 
     expect(await adm('-Ln')).toContain(`TCP  ${WEB} rr persistent 300`)
-    const templates = (await adm('-Lnc')).filter((line) => line.includes(' NONE '))
+    const templates = (await adm('-Lnc')).filter((line) => line.includes(' ASSURED '))
     expect(templates.map((line) => line.split(/ +/))).toEqual(
       expect.arrayContaining(
         clients.map((client, index) => {
           const server = realServerAddresses(servers[index] as 'rs1').back.v4
           const left = expect.stringMatching(/^0[45]:\d\d$/)
-          return ['TCP', left, 'NONE', `${client}:0`, WEB, `${server}:${WEB_PORT}`]
+          return ['TCP', left, 'ASSURED', `${client}:0`, WEB, `${server}:${WEB_PORT}`]
         }),
       ),
     )
@@ -86,7 +86,7 @@ describe.skipIf(obstacle !== null)('uipvsadm', () => {
   })
 
   it('finds the knobs of the configuration file in force: a quiesced server keeps no client', async () => {
-    expect(await control.knobs()).toEqual({ ...defaultKnobs(), expire_quiescent_template: 1 })
+    expect(await control.knobs()).toMatchObject({ ...defaultKnobs(), expire_quiescent_template: 1 })
     await service(['-t', WEB], ['-s', 'rr', '-p', '300'])
     const from = await freshClient()
     const server = (await onlyServerOf(from)) as 'rs1'

@@ -30,7 +30,13 @@ beforeEach(() => {
     counters: { sent: 0, noNeighbour: 0, failed: 0 },
     close: unused,
   }
-  const sink: PacketSink = { send: unused, flush: unused, counters: SINK_COUNTERS, close: unused }
+  const sink: PacketSink = {
+    send: unused,
+    sendMarked: unused,
+    flush: unused,
+    counters: SINK_COUNTERS,
+    close: unused,
+  }
   const parts = { egress, sink, markMask: 0, now: () => 0 }
   engine = new Engine(new Dataplane(director, parts), [], () => 0)
 })
@@ -128,11 +134,11 @@ function templateOf(connection: Connection): Partial<Connection> {
 
 describe('the knobs of the data path', () => {
   it('are the kernel’s, and change for the director', () => {
-    expect(engine.answer({ kind: 'knobs' })).toEqual(defaultKnobs())
+    expect(engine.answer({ kind: 'knobs' })).toMatchObject(defaultKnobs())
     const changed = { ...defaultKnobs(), sloppy_tcp: 1, drop_entry: 2 }
     const changes = { sloppy_tcp: 1, drop_entry: 2 }
-    expect(engine.answer({ kind: 'set-knobs', changes })).toEqual(changed)
-    expect(engine.answer({ kind: 'knobs' })).toEqual(changed)
+    expect(engine.answer({ kind: 'set-knobs', changes })).toMatchObject(changed)
+    expect(engine.answer({ kind: 'knobs' })).toMatchObject(changed)
     expect(director.knobs).toEqual(changed)
   })
 })

@@ -89,9 +89,15 @@ export class FullNat {
       const pool = this.#pools[number] as PortPool
       if (!isBetween(pool, packet)) continue
       const record = pool.records[index]!
-      return this.#copyOf === null ? record : this.#copyOf(record)
+      return this.#unlessOver(this.#copyOf === null ? record : this.#copyOf(record))
     }
     return NONE
+  }
+
+  /** A connection that is over keeps its port until it is forgotten, but no packet belongs to it. */
+  #unlessOver(record: number): number {
+    const isOver = (this.#connections.words[record * RECORD_WORDS + WORD.flags]! & FLAG.hashed) === 0
+    return isOver ? NONE : record
   }
 
   /** Finds and binds from now on what the other would; `copyOf` gives the own record for one of the other's. */

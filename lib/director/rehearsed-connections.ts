@@ -59,12 +59,12 @@ export class RehearsedConnections extends ConnectionTable {
   }
 
   override findInbound(packet: Packet): number {
-    const copy = this.adopt(this.#real.findInbound(packet))
+    const copy = this.#find(this.#real.findInbound(packet))
     return copy === NONE ? super.findInbound(packet) : copy
   }
 
   override findOutbound(packet: Packet): number {
-    const copy = this.adopt(this.#real.findOutbound(packet))
+    const copy = this.#find(this.#real.findOutbound(packet))
     return copy === NONE ? super.findOutbound(packet) : copy
   }
 
@@ -101,7 +101,7 @@ export class RehearsedConnections extends ConnectionTable {
   override expireNow(record: number, nowMs: number): void {
     this.over.add(record)
     super.expireNow(record, nowMs)
-    if ((this.words[record * RECORD_WORDS + WORD.flags]! & FLAG.hashed) === 0) this.#ended++
+    if (!this.#isHashed(record)) this.#ended++
   }
 
   override invalidateTemplate(record: number): void {
@@ -143,6 +143,7 @@ export class RehearsedConnections extends ConnectionTable {
       0,
     )
     this.#copies.set(real, copy)
+    if ((view.flags & FLAG.hashed) === 0) this.index.remove(copy)
     this.#takeOver(real * RECORD_WORDS, copy * RECORD_WORDS)
     if (view.engineData !== null) this.setEngineData(copy, view.engineData)
     const controller = this.copyOf(this.#real.words[real * RECORD_WORDS + WORD.controller]!)
@@ -151,12 +152,21 @@ export class RehearsedConnections extends ConnectionTable {
     return copy
   }
 
-  /** The copy of the connection that a packet was found to belong to; none of one that is over by now. */
+  /** The copy of the connection that a packet was found to belong to, be it over or not. */
   adopt(real: number): number {
     const copy = this.copyOf(real)
-    if (copy === NONE || (this.words[copy * RECORD_WORDS + WORD.flags]! & FLAG.hashed) === 0) return NONE
-    this.found ??= { real, copy }
+    if (copy !== NONE) this.found ??= { real, copy }
     return copy
+  }
+
+  /** As {@link RehearsedConnections.adopt}, where a connection that is over by now is none. */
+  #find(real: number): number {
+    const copy = this.copyOf(real)
+    return copy === NONE || !this.#isHashed(copy) ? NONE : this.adopt(real)
+  }
+
+  #isHashed(record: number): boolean {
+    return (this.words[record * RECORD_WORDS + WORD.flags]! & FLAG.hashed) !== 0
   }
 
   /** All words, but for those by which a table files its records. */

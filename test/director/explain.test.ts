@@ -424,3 +424,28 @@ describe('an explanation tells of limits', () => {
     expect(stage.inbound(other).kind).toBe('rewrite')
   })
 })
+
+describe('an explanation of full NAT', () => {
+  it('finds the connection of a server’s answer by the director’s port, unless it is over', () => {
+    webService('rr')
+    stage.edit(WEB, '192.168.1.3:8080', { fullNat: true })
+    const request = stage.inbound(SYN).out
+    const port = new DataView(request.buffer, request.byteOffset).getUint16(20)
+    const back = { source: '192.168.1.3:8080', destination: `192.168.1.254:${port}` }
+    const reset = tcp4({ ...back, flags: 'R' })
+    const { verdict, connection, sent } = explained(reset, { hook: 'outbound' })
+    expect(verdict).toMatchObject({ kind: 'rewrite', destination: '192.168.1.3:8080' })
+    expect(connection).toMatchObject({ client: CLIENT, virtual: '10.0.0.1:80' })
+    expect(sent?.changes).toContainEqual({ field: 'ipv4.destination', from: '192.168.1.254', to: '10.9.0.1' })
+    expect(stage.outbound(reset)).toMatchObject({ kind: 'rewrite', destination: '192.168.1.3:8080' })
+
+    // The client comes again from the same port: another connection, on another port of the director's.
+    stage.inbound(SYN)
+    const answer = tcp4({ ...back, flags: 'FA' })
+    expect(explained(answer, { hook: 'outbound' }).verdict).toMatchObject({
+      kind: 'accept',
+      reason: 'no-connection',
+    })
+    expect(stage.outbound(answer)).toMatchObject({ kind: 'accept', reason: 'no-connection' })
+  })
+})

@@ -2,6 +2,14 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Of the library alone: it is all that can be tested without a machine around it. By the unit and property tests.
+    coverage: {
+      include: ['lib/**'],
+      exclude: ['lib/index.ts'],
+      reporter: ['text-summary'],
+      reportsDirectory: 'node_modules/.cache/coverage',
+      thresholds: { branches: 95 },
+    },
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/integration/**'] } },
       {

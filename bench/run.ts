@@ -1,6 +1,6 @@
 /**
- * The benchmarks' entry: `node dist/bench/run.js [library] [queue] [--seconds 3] [--rounds 5] [--only a,b] [--json FILE]`.
- * Without a name, both run. Exit status 1 when a contestant failed.
+ * The benchmarks' entry: `node dist/bench/run.js [table] [library] [queue] [--connections 1000000] [--seconds 3] [--rounds 5]
+ * [--only a,b] [--json FILE]`. Without a name, all run. Exit status 1 when a contestant failed.
  */
 
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -9,17 +9,11 @@ import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PACKAGE_ROOT } from '../test/support/lab/compile.ts'
 import { labObstacle } from '../test/support/lab/namespaces.ts'
-import {
-  formatLibrary,
-  formatTable,
-  type LibraryFigure,
-  runLibrary,
-  runTable,
-  type TableFigures,
-} from './library.ts'
+import { formatFigure, LIBRARY_HEADING, type LibraryFigure, runLibrary } from './library.ts'
 import { formatQueue, type QueueFigure, runQueue } from './queue.ts'
+import { formatTable, runTable, type TableFigures } from './table.ts'
 
-const PARTS = ['library', 'queue'] as const
+const PARTS = ['table', 'library', 'queue'] as const
 
 /** What is written as JSON. */
 interface Results {
@@ -33,6 +27,7 @@ async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
+      connections: { type: 'string', default: '1000000' },
       seconds: { type: 'string', default: '3' },
       rounds: { type: 'string', default: '5' },
       only: { type: 'string' },
@@ -40,19 +35,20 @@ async function main(): Promise<void> {
     },
   })
   const unknown = positionals.find((name) => !PARTS.includes(name as (typeof PARTS)[number]))
-  if (unknown !== undefined) throw new Error(`unknown benchmark '${unknown}': expected ${PARTS.join(' or ')}`)
+  if (unknown !== undefined) throw new Error(`unknown benchmark '${unknown}': expected ${PARTS.join(', ')}`)
   const isWanted = (part: (typeof PARTS)[number]) => positionals.length === 0 || positionals.includes(part)
   const machine = describeMachine()
   const results: Results = { machine }
   console.log(`${machine.processors} × ${machine.processor}, Linux ${machine.kernel}, Node ${machine.node}\n`)
 
+  if (isWanted('table')) {
+    results.table = runTable(Number(values.connections))
+    console.log(`${formatTable(results.table)}\n`)
+  }
   if (isWanted('library')) {
-    const table = runTable()
-    results.table = table
-    console.log(`${formatTable(table)}\n`)
-    const figures = runLibrary()
-    results.library = figures
-    console.log(`${formatLibrary(figures)}\n`)
+    console.log(LIBRARY_HEADING)
+    results.library = await runLibrary((figure) => console.log(formatFigure(figure)))
+    console.log()
   }
   if (isWanted('queue')) {
     const obstacle = labObstacle(['ip', 'sysctl', 'iptables', 'iperf3', 'cc'])

@@ -41,6 +41,8 @@ export class Ledger {
   #timeouts: Timeouts
   #knobs: Knobs
   #lingering: Lingering = NOTHING_LINGERS
+  /** While the ways to new real servers are asked for: what {@link addresses} answers with. */
+  #addressesDuringChange: ReadonlySet<string> | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(parts: LedgerParts, timeouts: Timeouts, knobs: Knobs) {
@@ -80,8 +82,9 @@ export class Ledger {
     return `${this.#epoch}.${this.#changesMade}`
   }
 
-  /** Real servers' addresses, those included that only connections are left of. */
+  /** Real servers' addresses, those included that only connections are left of, and those about to come. */
   addresses(): ReadonlySet<string> {
+    if (this.#addressesDuringChange !== null) return this.#addressesDuringChange
     const configured = [...this.#registry.values()].flatMap((each) => [...each.destinations.values()])
     return new Set([...configured, ...this.#lingering].map(({ config }) => config.address))
   }
@@ -153,7 +156,7 @@ export class Ledger {
     if (changes.length === 0) return
     for (const change of changes) this.#checkAddress(change)
     const before = this.#registry
-    const registry = registryAfter(before, changes, (config) => this.#parts.ways.to(config.address))
+    const registry = this.#registryAfter(changes)
     await this.#enact(registry, {
       steps: changes
         .filter((change) => !isRemoval(change))
@@ -169,7 +172,19 @@ export class Ledger {
       if (change.kind === 'knob-changed') this.#knobs = { ...this.#knobs, [change.knob]: change.after }
     }
     this.#announce(changes.filter(isDifferent))
-    await this.#giveUp()
+    // The changes are made, whatever becomes of this: what cannot be given up now is tried again by refresh, which tells.
+    await this.#giveUp().catch(() => undefined)
+  }
+
+  /** The registry as it is to be. Each new real server gets a way of its own, so none of them may count as unused. */
+  #registryAfter(changes: readonly Change[]): Registry {
+    const coming = changes.flatMap((each) => (each.kind === 'destination-added' ? [each.after.address] : []))
+    this.#addressesDuringChange = new Set([...this.addresses(), ...coming])
+    try {
+      return registryAfter(this.#registry, changes, ({ address }) => this.#parts.ways.to(address))
+    } finally {
+      this.#addressesDuringChange = null
+    }
   }
 
   /** What only the host's routes know to be no real server's address; the library knows of the rest. */

@@ -2,10 +2,15 @@ import fc from 'fast-check'
 import { describe, it } from 'vitest'
 import { ConnectionTable } from '../lib/conn/connection-table.ts'
 import { crowdedConnection } from './arbitraries/connection.ts'
+import { Control } from './model/connection-table/control.ts'
 import { Create } from './model/connection-table/create.ts'
+import { CreateTemplate } from './model/connection-table/create-template.ts'
 import { ExpireNow } from './model/connection-table/expire-now.ts'
 import { Find } from './model/connection-table/find.ts'
+import { Invalidate } from './model/connection-table/invalidate.ts'
+import { LearnPort } from './model/connection-table/learn-port.ts'
 import { LIMIT, type Model, type Real } from './model/connection-table/model.ts'
+import { OnePacket } from './model/connection-table/one-packet.ts'
 import { PassTime } from './model/connection-table/pass-time.ts'
 import { Prolong } from './model/connection-table/prolong.ts'
 import { Remove } from './model/connection-table/remove.ts'
@@ -15,10 +20,17 @@ const timeoutSec = fc.constantFrom(1, 2, 10, 60, 900, 1639, 4000)
 const ms = fc.constantFrom(0, 1, 50, 100, 999, 3000, 10_000, 61_000, 900_000, 1_700_000, 9_000_000)
 const pick = fc.nat({ max: LIMIT })
 
+const data = fc.constantFrom(null, 'a', 'b')
+
 const COMMANDS = [
-  crowdedConnection().map((spec) => new Create(spec)),
-  crowdedConnection().map((spec) => new Create(spec)),
-  crowdedConnection().map((spec) => new Find(spec)),
+  crowdedConnection().map((spec) => new Create(spec, false)),
+  fc.tuple(crowdedConnection(), fc.boolean()).map((args) => new Create(...args)),
+  fc.tuple(crowdedConnection(), data, fc.boolean()).map((args) => new CreateTemplate(...args)),
+  fc.tuple(crowdedConnection(), data).map((args) => new Find(...args)),
+  crowdedConnection().map((spec) => new OnePacket(spec)),
+  fc.tuple(pick, pick).map((args) => new Control(...args)),
+  fc.tuple(pick, fc.constantFrom(3000, 3001)).map((args) => new LearnPort(...args)),
+  pick.map((at) => new Invalidate(at)),
   fc.tuple(pick, timeoutSec).map((args) => new Prolong(...args)),
   fc.tuple(ms, fc.constantFrom(1, 2, 1000)).map((args) => new PassTime(...args)),
   pick.map((at) => new ExpireNow(at)),

@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- library|queue] [--seconds 3] [--rounds 5] [--only plain,uipvs] [--json FILE]`: measures the
- * library alone, and the whole path through a real kernel. Sets up and builds what is missing first.
+ * `npm run bench [-- table|library|queue] [--connections 1000000] [--seconds 3] [--rounds 5] [--only plain,uipvs]
+ * [--json FILE]`: measures the connection table, the library alone, and the whole path through a real kernel. Sets up and
+ * builds what is missing first.
  */
 
 import { spawn } from 'node:child_process'

@@ -14,8 +14,8 @@ import {
   wrongArrows,
 } from './support/tidy.ts'
 
-const SOURCES = ['lib', 'control', 'forwarder', 'cli', 'bin']
-const EVERYTHING = [...SOURCES, 'bench', 'scripts', 'native', 'test', 'property-tests', 'docs']
+const SOURCES = ['lib', 'testing', 'control', 'forwarder', 'cli', 'bin', 'examples']
+const EVERYTHING = [...SOURCES, 'bench', 'conformance', 'scripts', 'native', 'test', 'property-tests', 'docs']
 
 /** Sources that are longer than a reader's patience, and why they are one file all the same. */
 const LONG: Readonly<Record<string, string>> = {
@@ -36,7 +36,7 @@ const filesOf = (folder: string): string[] =>
 const read = (path: string): string => readFileSync(`${ROOT}/${path}`, 'utf8')
 const everyFile = EVERYTHING.flatMap(filesOf)
 const texts = everyFile.filter((path) => /\.(?:ts|mjs|c|h|md)$/.test(path))
-const sources = texts.filter((path) => SOURCES.includes(path.split('/')[0]!) && path.endsWith('.ts'))
+const sources = texts.filter((path) => SOURCES.includes(path.split('/')[0]!) && /\.(?:ts|mjs)$/.test(path))
 
 describe('the tree is tidy', () => {
   it('has sources to look at', () => {
@@ -115,6 +115,11 @@ describe('the rules of tidiness find what is wrong', () => {
     ['lib/cellar/new.ts', '../bytes/address.ts'],
     ['forwarder/queue/index.ts', '../../test/support/packets.ts'],
     ['bin/uipvs.ts', '../bench/run.ts'],
+    ['testing/rig.ts', 'vitest'],
+    ['testing/rig.ts', '../control/schema.ts'],
+    ['lib/sched/rr.ts', '../../testing/rig.ts'],
+    ['examples/tun-balancer.mjs', '../lib/index.ts'],
+    ['examples/tun-balancer.mjs', 'pino'],
   ])('an arrow that runs the wrong way: %s → %s', (path, specifier) => {
     expect(wrongArrows(path, `import { x } from '${specifier}'`)).toHaveLength(1)
   })
@@ -132,6 +137,8 @@ describe('the rules of tidiness find what is wrong', () => {
     ['lib/sched/rr.ts', './lc.ts'],
     ['lib/index.ts', './director/director.ts'],
     ['test/tidy.test.ts', '../forwarder/daemon.ts'],
+    ['testing/rig.ts', '../lib/service/service-table.ts'],
+    ['examples/tun-balancer.mjs', 'uipvs/tun'],
   ])('but not one that runs the right way: %s → %s', (path, specifier) => {
     expect(wrongArrows(path, `import { x } from '${specifier}'`)).toEqual([])
   })

@@ -2,6 +2,7 @@
 
 import { Director } from '../../lib/director/director.ts'
 import { monotonicMs } from '../clock.ts'
+import { tuneCompiler } from '../compiler.ts'
 import { EGRESS_DRIVERS } from '../egress/index.ts'
 import { openRawSink } from '../egress/raw.ts'
 import { availablePages } from '../memory.ts'
@@ -26,6 +27,7 @@ export function assemble(settings: DataplaneSettings): AssembledDataplane {
     opened.length = 0
   }
   try {
+    tuneCompiler()
     const egress = EGRESS_DRIVERS[settings.egressDriver]({ markMask: settings.markMask, nowMs: monotonicMs })
     opened.push(egress)
     const sink = openRawSink()

@@ -13,14 +13,12 @@ import type { ConnectionTable, NewConnection } from './connection-table.ts'
 import { FILING, FLAG, KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
 import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
-/** Words by which a table finds its records again, or that follow from what else is saved. */
-const LINKS = [WORD.nextInBucket, WORD.filedTick, WORD.nextInSlot, WORD.previousInSlot, WORD.controlled]
-
 const bitsOf = (words: readonly number[]): number => words.reduce((bits, word) => bits | (1 << word), 0)
 
-const SAVED_BITS = ~bitsOf(LINKS)
+/** The words of a record that are saved: without those that mean nothing elsewhere, or follow from the others. */
+const SAVED_BITS = ~bitsOf([...FILING, WORD.controlled])
 
-/** Without the words that are not put back as they were. */
+/** Those of them that are put back as they were. */
 const PUT_BACK_BITS =
   SAVED_BITS & ~bitsOf([WORD.destinationId, WORD.flags, WORD.deadlineTick, WORD.controller])
 
@@ -44,37 +42,64 @@ export function saveBuckets(
   table: ConnectionTable,
   { first, count, nowMs, onSaved }: SaveOptions,
 ): Int32Array {
-  const { words, index } = table
-  const out: number[] = []
-  const end = Math.min(first + count, table.buckets)
-  for (let bucket = first; bucket < end; bucket++) {
-    const chain: number[] = []
-    for (let record = index.newest(bucket); record !== NONE; record = index.after(record)) chain.push(record)
-    for (const record of chain.reverse()) {
-      if ((words[record * RECORD_WORDS + WORD.flags]! & NOT_SAVED) !== 0) continue
-      save(table, record, tickOf(nowMs), out)
-      onSaved?.(record)
-    }
+  const records = recordsOf(table, first, Math.min(first + count, table.buckets))
+  let dataWords = 0
+  for (const record of records) dataWords += engineDataWords(table.engineData(record))
+  const out = new Int32Array(records.length * RECORD_WORDS_MAX + dataWords)
+  const nowTick = tickOf(nowMs)
+  let end = 0
+  for (const record of records) {
+    end = save(table, record, nowTick, out, end)
+    onSaved?.(record)
   }
-  return Int32Array.from(out)
+  return out.slice(0, end)
 }
 
-function save(table: ConnectionTable, record: number, nowTick: number, out: number[]): void {
-  const base = record * RECORD_WORDS
-  const bitmapAt = out.length + 1
-  out.push(record, 0)
-  for (let word = 0; word < RECORD_WORDS; word++) {
-    if (((SAVED_BITS >>> word) & 1) === 0) continue
-    const held = table.words[base + word]!
-    const value = word === WORD.deadlineTick ? held - nowTick : held
-    if (value === 0) continue
-    out[bitmapAt]! |= 1 << word
-    out.push(value)
+/** Number, bitmap, and as many words as a record has at most. */
+const RECORD_WORDS_MAX = 2 + RECORD_WORDS
+
+/** Its length, and four octets a word. */
+const engineDataWords = (data: string | null): number => (data === null ? 0 : 1 + Math.ceil(data.length / 4))
+
+/** Of each bucket the oldest first, as they have to be put back. */
+function recordsOf({ index, words }: ConnectionTable, first: number, end: number): number[] {
+  const records: number[] = []
+  for (let bucket = first; bucket < end; bucket++) {
+    const from = records.length
+    for (let record = index.newest(bucket); record !== NONE; record = index.after(record)) {
+      if ((words[record * RECORD_WORDS + WORD.flags]! & NOT_SAVED) === 0) records.push(record)
+    }
+    if (records.length - from > 1) records.push(...records.splice(from).reverse())
   }
-  const data = table.engineData(record)
-  if (data === null) return
-  out.push(data.length)
-  for (let at = 0; at < data.length; at += 4) out.push(packed(data, at))
+  return records
+}
+
+/** Writes a connection at `start` of `out`, and returns where it ends. */
+function save(
+  table: ConnectionTable,
+  record: number,
+  nowTick: number,
+  out: Int32Array,
+  start: number,
+): number {
+  const { words } = table
+  const base = record * RECORD_WORDS
+  let at = start + 2
+  let bitmap = 0
+  for (let word = 0; word < RECORD_WORDS; word++) {
+    let value = words[base + word]!
+    if (word === WORD.deadlineTick) value = (value - nowTick) | 0
+    if (value === 0 || ((SAVED_BITS >>> word) & 1) === 0) continue
+    bitmap |= 1 << word
+    out[at++] = value
+  }
+  out[start] = record
+  out[start + 1] = bitmap
+  if ((words[base + WORD.flags]! & FLAG.engineData) === 0) return at
+  const data = table.engineData(record) as string
+  out[at++] = data.length
+  for (let character = 0; character < data.length; character += 4) out[at++] = packed(data, character)
+  return at
 }
 
 /** Four characters, of one octet each, as a word. */

@@ -1,20 +1,18 @@
-import type { Destination } from '../../lib/service/destination.ts'
-
 const BEFORE_FIRST = -1
 
 /**
  * Weighted round robin as IPVS describes it, one threshold after the other, in its own letters: `cl` was chosen last,
  * `cw` is the threshold, `mw` its highest value, `di` the step. It is what lib/sched/wrr.ts takes short cuts through.
  */
-export class ClassicWrr {
-  private readonly pool: readonly Destination[]
+export class ClassicWrr<Member extends { readonly weight: number; readonly isOverloaded: boolean }> {
+  private readonly pool: readonly Member[]
   private cl = BEFORE_FIRST
   private di = 1
   private mw = 0
   private cw = 0
 
   /** @param pool the live one */
-  constructor(pool: readonly Destination[]) {
+  constructor(pool: readonly Member[]) {
     this.pool = pool
     this.measure()
     this.cw = this.mw
@@ -27,7 +25,7 @@ export class ClassicWrr {
     else if (this.di > 1) this.cw = Math.floor(this.cw / this.di) * this.di + 1
   }
 
-  pick(): Destination | null {
+  pick(): Member | null {
     const { pool } = this
     if (this.mw === 0) return null
     const last = this.cl

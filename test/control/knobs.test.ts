@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   canonicalValue,
@@ -122,5 +123,16 @@ describe('the knobs', () => {
     expect(KNOB_SCHEMAS['drop_entry']).toEqual({ type: 'integer', minimum: 0, maximum: 3, default: 0 })
     expect(KNOB_SCHEMAS['sync_threshold']).toMatchObject({ type: 'string', default: '3 50' })
     expect(KNOB_SCHEMAS['conntrack']?.description).toMatch(/^without effect: /)
+  })
+})
+
+describe('the documentation', () => {
+  it('says of every knob without effect why it has none', () => {
+    const text = readFileSync(new URL('../../docs/DAEMON.md', import.meta.url), 'utf8')
+    const rows = text.split('\n').filter((line) => line.startsWith('| `'))
+    const idle = KNOB_NAMES.filter((name) => !isActing(name)).map(
+      (name) => `| \`${name}\` | ${whyIdle(name)} |`,
+    )
+    expect(rows.filter((row) => KNOB_NAMES.some((name) => row.startsWith(`| \`${name}\``)))).toEqual(idle)
   })
 })

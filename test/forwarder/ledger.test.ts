@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ConfiguredService, WantedConfiguration } from '../../control/configuration.ts'
 import { ApiError } from '../../control/control.ts'
+import { Ways } from '../../forwarder/ways.ts'
 import { HEADROOM_BYTES } from '../../lib/director/verdict.ts'
 import { OFFLOAD } from '../../lib/encode/offload.ts'
 import { parseServiceKey, type ServiceKey } from '../../lib/service/key.ts'
@@ -247,13 +248,41 @@ describe('the host', () => {
   })
 })
 
+describe('the ways to real servers', () => {
+  it('are as many as there are servers, though all of them come at once', async () => {
+    const inUse = () => api.ledger.addresses()
+    const routes = {
+      route: () => ({
+        type: 'unicast',
+        deviceIndex: 2,
+        gateway: null,
+        preferredSource: null,
+        mtuBytes: null,
+      }),
+      link: () => ({ index: 2, name: 'eth0', mtuBytes: 1500 }),
+    }
+    const ways = new Ways(routes as unknown as ConstructorParameters<typeof Ways>[0], { inUse, slotsMax: 9 })
+    api.world.wayTo = (address) => ways.to(address)
+    const destinations = [1, 2, 3].map((number) => server(number, { method: 'gatewaying' }))
+    const slots = () =>
+      [...api.ledger.registry.values()].flatMap((each) =>
+        Array.from(each.destinations.values(), ({ config, way }) => `${config.address} ${way?.hop?.slot}`),
+      )
+    await put([{ ...SERVICE, destinations }])
+    expect(slots()).toEqual(['192.168.1.1 1', '192.168.1.2 2', '192.168.1.3 3'])
+    await put([{ ...SERVICE, destinations: [...destinations.slice(1), server(4), server(5)] }])
+    expect(new Set(slots().map((each) => each.split(' ')[1])).size).toBe(4)
+    expect(slots().slice(0, 2)).toEqual(['192.168.1.2 2', '192.168.1.3 3'])
+  })
+})
+
 describe('following the routes', () => {
   it('tells the data path of a new way, and is no change of the configuration', async () => {
     await put([{ ...SERVICE, destinations: [server(1)] }])
     const { revision } = api.ledger
     const changes = await told(async () => {
       await api.ledger.refresh()
-      api.world.way = { sourceAddress: '192.168.2.254', mtuBytes: 1400, hop: null }
+      api.world.wayTo = () => ({ sourceAddress: '192.168.2.254', mtuBytes: 1400, hop: null })
       await api.ledger.refresh()
       await api.ledger.refresh()
     })

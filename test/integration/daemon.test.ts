@@ -211,9 +211,9 @@ describe.skipIf(obstacle !== null)('the daemon refuses to start, with one line a
       /fd78::11 is not IPv4: only ipip/,
     ],
     [
-      'with itself as a real server',
-      { services: [{ ...service, destinations: [{ address: '10.78.0.1', port: 80 }] }] },
-      /10\.78\.0\.1:80 is an address of this host/,
+      'with a broadcast address as a real server',
+      { services: [{ ...service, destinations: [{ address: '10.78.0.255', port: 80 }] }] },
+      /10\.78\.0\.255 is the broadcast address of a subnet/,
     ],
   ] as const)('given a configuration file %s', async (_title, content, message) => {
     const path = join(lab.directory, 'config.json')

@@ -43,7 +43,7 @@ export interface LiveApi {
   /** Errors that the server logged. */
   readonly logged: readonly unknown[]
   /** For a test to change: what the host fails with, and where real servers are reached. */
-  readonly world: { hostFailure: Error | null; way: Way | null }
+  readonly world: { hostFailure: Error | null; wayTo: (address: string) => Way | null }
   /** How many clients are connected. */
   connections(): Promise<number>
   stop(): Promise<void>
@@ -66,7 +66,7 @@ export async function startLiveApi(limits: Partial<HttpLimits> = {}): Promise<Li
   const logged: unknown[] = []
   const world: LiveApi['world'] = {
     hostFailure: null,
-    way: { sourceAddress: '192.168.1.254', mtuBytes: 1500, hop: null },
+    wayTo: () => ({ sourceAddress: '192.168.1.254', mtuBytes: 1500, hop: null }),
   }
   const host = {
     ask: <R extends Request>(request: R) => {
@@ -86,7 +86,7 @@ export async function startLiveApi(limits: Partial<HttpLimits> = {}): Promise<Li
         agreed.push(wanted)
       },
     },
-    ways: { to: () => world.way, isBroadcast: () => false },
+    ways: { to: (address) => world.wayTo(address), isBroadcast: () => false },
     arrangement: ARRANGEMENT,
   })
   const life = new Life({

@@ -1,8 +1,8 @@
 import type fc from 'fast-check'
 import { tickOf } from '../../../lib/conn/ticks.ts'
-import { dueAt, expectAgreement, type Model, type Real, visible } from './model.ts'
+import { controls, dueAt, type Entry, expectAgreement, type Model, type Real, visible } from './model.ts'
 
-/** The `pick`-th connection ends now: hidden at once, removed when time is passed. */
+/** The `pick`-th connection ends now: hidden at once, removed when time is passed. One that controls others does not. */
 export class ExpireNow implements fc.Command<Model, Real> {
   private readonly pick: number
 
@@ -11,15 +11,17 @@ export class ExpireNow implements fc.Command<Model, Real> {
   }
 
   check(model: Readonly<Model>): boolean {
-    return visible(model).length > 0
+    return connections(model).length > 0
   }
 
   run(model: Model, real: Real): void {
-    const shown = visible(model)
-    const entry = shown[this.pick % shown.length]!
+    const all = connections(model)
+    const entry = all[this.pick % all.length]!
     real.table.expireNow(entry.record, model.nowMs)
-    entry.isHidden = true
-    entry.dueTick = dueAt(model, tickOf(model.nowMs))
+    if (!controls(model, entry)) {
+      entry.isHidden = true
+      entry.dueTick = dueAt(model, tickOf(model.nowMs))
+    }
     expectAgreement(model, real)
   }
 
@@ -27,3 +29,6 @@ export class ExpireNow implements fc.Command<Model, Real> {
     return `expire #${this.pick} now`
   }
 }
+
+/** Templates end in their time. */
+const connections = (model: Model): Entry[] => visible(model).filter(({ template }) => template === null)

@@ -1,14 +1,24 @@
 import type fc from 'fast-check'
 import { expect } from 'vitest'
 import { type ConnectionSpec, inboundOf, outboundOf } from '../../../test/support/connections.ts'
-import { describeSpec, firstOf, inboundKey, type Model, outboundKey, type Real, visible } from './model.ts'
+import {
+  describeSpec,
+  firstInbound,
+  firstOutbound,
+  firstTemplate,
+  type Model,
+  type Real,
+  templateOf,
+} from './model.ts'
 
-/** A packet of either direction of a connection that may be there or not. */
+/** A packet of either direction of a connection that may be there or not; and the template that would bind its client. */
 export class Find implements fc.Command<Model, Real> {
   private readonly spec: ConnectionSpec
+  private readonly data: string | null
 
-  constructor(spec: ConnectionSpec) {
+  constructor(spec: ConnectionSpec, data: string | null) {
     this.spec = spec
+    this.data = data
   }
 
   check(): boolean {
@@ -16,12 +26,13 @@ export class Find implements fc.Command<Model, Real> {
   }
 
   run(model: Model, { table }: Real): void {
-    const shown = visible(model)
-    expect(table.findInbound(inboundOf(this.spec))).toBe(firstOf(shown, this.spec, inboundKey))
-    expect(table.findOutbound(outboundOf(this.spec))).toBe(firstOf(shown, this.spec, outboundKey))
+    const { spec, data } = this
+    expect(table.findInbound(inboundOf(spec))).toBe(firstInbound(model, spec))
+    expect(table.findOutbound(outboundOf(spec))).toBe(firstOutbound(model, spec))
+    expect(table.findTemplate(templateOf(spec), data)).toBe(firstTemplate(model, spec, data))
   }
 
   toString(): string {
-    return `find ${describeSpec(this.spec)}`
+    return `find ${describeSpec(this.spec)} of ${this.data}`
   }
 }

@@ -124,6 +124,24 @@ describe('connections of the data path', () => {
     edit(IPV4, {})
     expect(connections()).toContainEqual({ client: '10.9.0.1:0' })
   })
+
+  it('say that a template is assured once its client was answered', () => {
+    add(IPV4, { persistentSeconds: 300 })
+    const settings = { method: 'masquerading', weight: 1, upperThreshold: 0, lowerThreshold: 0 } as const
+    const tunnel = { type: 'ipip', port: 0, checksum: 'none' } as const
+    const request = { service: IPV4, endpoint: '192.168.1.1:5060', way: null }
+    engine.answer({ kind: 'add-destination', ...request, settings: { ...settings, tunnel } })
+    const states = () => (engine.answer({ kind: 'connections' }) as Connection[]).map(({ state }) => state)
+    const arrives = (hook: 'inbound' | 'outbound', source: string, destination: string) => {
+      const bytes = udp4({ source, destination, payload: 'x' })
+      const arrival = { bytes, start: 0, end: bytes.length, hook, mark: 0, nowMs: 0 } as const
+      director.process({ ...arrival, offload: OFFLOAD.finished })
+    }
+    arrives('inbound', '10.9.0.1:5060', '10.0.0.1:5060')
+    expect(states().sort()).toEqual(['NONE', 'UDP'])
+    arrives('outbound', '192.168.1.1:5060', '10.9.0.1:5060')
+    expect(states().sort()).toEqual(['ASSURED', 'UDP'])
+  })
 })
 
 /** What of a connection's description is of interest here, checked against the API's shape. */

@@ -20,7 +20,6 @@ const EVERYTHING = [...SOURCES, 'bench', 'conformance', 'scripts', 'native', 'te
 /** Sources that are longer than a reader's patience, and why they are one file all the same. */
 const LONG: Readonly<Record<string, string>> = {
   'cli/grammar.ts': 'the whole command line as one table, which loses by being torn apart',
-  'lib/director/director.ts': 'a packet’s way, on one page',
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

@@ -5,6 +5,7 @@ import type { DaemonConfig } from './config.ts'
 import type { DataplaneSettings } from './dataplane/messages.ts'
 import { openRouteEgress } from './egress/route.ts'
 import { ROUTING_RANGE } from './host/routing.ts'
+import type { RuleOptions } from './host/rules.ts'
 import type { Arrangement } from './registry.ts'
 
 export function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): Arrangement {
@@ -18,7 +19,7 @@ export function arrange({ firstQueue, egressDriver, markMask }: DaemonConfig): A
 }
 
 export function dataplaneSettings(
-  { queueDriver, egressDriver, markMask, connectionLimit, queueLength }: DaemonConfig,
+  { queueDriver, egressDriver, markMask, connectionLimit, queueLength, answersEcho }: DaemonConfig,
   { superQueue, plainQueue }: Arrangement,
 ): DataplaneSettings {
   const queue = { copyBytes: 0xffff, lengthPackets: queueLength }
@@ -27,12 +28,20 @@ export function dataplaneSettings(
     egressDriver,
     markMask,
     connectionLimit,
+    answersEcho,
     queues: [
       { ...queue, number: superQueue, gso: true },
       { ...queue, number: plainQueue, gso: false },
     ],
   }
 }
+
+/** Which packets besides those of services go to the queues. */
+export const ruleOptions = ({ answersEcho }: DaemonConfig): Partial<RuleOptions> => ({
+  icmpErrors: true,
+  laterFragments: true,
+  echoRequests: answersEcho,
+})
 
 /** How many real servers a mark mask can tell apart, slot 0 being none; and each needs a routing table. */
 export const slotsWithin = (markMask: number): number =>

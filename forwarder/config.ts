@@ -43,6 +43,10 @@ export const DaemonConfig = z.strictObject({
     .max(16_777_215)
     .default(DEFAULT_CONNECTION_LIMIT)
     .describe('The most connections there can be; 128 bytes of memory each, as they come.'),
+  answersEcho: z
+    .boolean()
+    .default(false)
+    .describe('Pings of virtual addresses are answered: for addresses that this host does not have.'),
   stateEverySeconds: z
     .int()
     .min(1)

@@ -6,11 +6,11 @@ import type { Logger } from 'pino'
 import type { WantedConfiguration } from '../control/configuration.ts'
 import { DEFAULT_SOCKET_PATH } from '../control/schema.ts'
 import { Administration } from './administration.ts'
-import { arrange, dataplaneSettings, slotsWithin } from './arrangement.ts'
+import { arrange, dataplaneSettings, ruleOptions, slotsWithin } from './arrangement.ts'
 import { readConfig, UsageError } from './config.ts'
 import { listen } from './control/server.ts'
 import { startDataplane } from './dataplane/host.ts'
-import { Host, NOTHING_WANTED } from './host/host.ts'
+import { Host, type HostOptions, NOTHING_WANTED } from './host/host.ts'
 import { repair } from './host/undo.ts'
 import { ownXtablesLock, XTABLES_LOCKFILE } from './host/xtables-lock.ts'
 import { Ledger } from './ledger.ts'
@@ -86,7 +86,9 @@ export async function run(options: RunOptions): Promise<void> {
 
     const lock = ownXtablesLock(process.env, besideSocket(socketPath, 'xtables.lock'))
     if (lock !== null) process.env[XTABLES_LOCKFILE] = lock
-    const host = await orUsageError(openHost(socketPath, log, previous !== null))
+    const host = await orUsageError(
+      openHost(socketPath, log, { adopts: previous !== null, rules: ruleOptions(config) }),
+    )
     undo['the host'] = () => host.close()
     if (lock !== null) undo['the lock of iptables'] = () => rmSync(lock, { force: true })
     if (lock !== null && host.netfilter.variant(4)?.backend === 'legacy')
@@ -99,7 +101,9 @@ export async function run(options: RunOptions): Promise<void> {
     await refuseSecond(socketPath)
 
     const arrangement = arrange(config)
-    const dataplane = await orUsageError(startDataplane(dataplaneSettings(config, arrangement)))
+    const dataplane = await orUsageError(
+      startDataplane(dataplaneSettings(config, arrangement), (notice) => log.warn(notice)),
+    )
     undo['the data path'] = () => dataplane.stop()
     const routes = new RouteSocket()
     undo['the route socket'] = () => routes.close()
@@ -168,13 +172,16 @@ export async function run(options: RunOptions): Promise<void> {
 }
 
 /** The journal and the control socket share a directory, which only root may look into where it is made here. */
-async function openHost(socketPath: string, log: Logger, adopts: boolean): Promise<Host> {
+async function openHost(
+  socketPath: string,
+  log: Logger,
+  options: Pick<HostOptions, 'adopts' | 'rules'>,
+): Promise<Host> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 })
   return await Host.open({
     journalPath: journalPathOf(socketPath),
-    adopts,
+    ...options,
     warn: (message) => log.warn(message),
-    rules: { icmpErrors: true, laterFragments: true },
   })
 }
 

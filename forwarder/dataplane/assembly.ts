@@ -19,8 +19,8 @@ export interface AssembledDataplane {
   close(): void
 }
 
-/** Opens everything, or throws an Error that names what could not be opened, with the rest closed again. */
-export function assemble(settings: DataplaneSettings): AssembledDataplane {
+/** Opens everything, or throws an Error that names what could not be opened, with the rest closed again; see `startDataplane`. */
+export function assemble(settings: DataplaneSettings, tell: (notice: string) => void): AssembledDataplane {
   const opened: { close(): void }[] = []
   const close = () => {
     for (const each of opened.reverse()) each.close()
@@ -37,6 +37,8 @@ export function assemble(settings: DataplaneSettings): AssembledDataplane {
       random: Math.random,
       connectionLimit: settings.connectionLimit,
       availablePages,
+      answersEcho: settings.answersEcho,
+      notice: tell,
       kernelForwards: { masquerading: true, gatewaying: egress.kernelForwards },
     })
     const dataplane = new Dataplane(director, { egress, sink, markMask: settings.markMask, now: monotonicMs })

@@ -25,6 +25,8 @@ export interface DataplaneCounters {
 
 const NO_BYTES = new Uint8Array(0)
 const FRAGMENT_MAX_BYTES = 65_536
+const ETHERNET_MTU_BYTES = 1500
+const IPV6_MIN_MTU_BYTES = 1280
 
 /**
  * Binds a director to the drivers. {@link Dataplane.handle} is the handler of every queue; {@link Dataplane.flush} is to be
@@ -179,8 +181,8 @@ export class Dataplane {
   }
 
   /** What is ours to send, in fragments where it must and may be cut. */
-  #send({ bytes, start, end, destination, reassembled }: Verdict): void {
-    const mtuBytes = destination?.path?.mtuBytes ?? reassembled?.largestFragmentBytes ?? 0xffff
+  #send({ bytes, start, end, destination }: Verdict): void {
+    const mtuBytes = destination === null ? mtuOfAnswer(end - start) : (destination.path?.mtuBytes ?? 0)
     if (end - start <= mtuBytes || forbidsFragments(bytes, start)) {
       this.#sink.send(bytes, start, end)
       return
@@ -206,6 +208,13 @@ export class Dataplane {
 /** What is forwarded, or comes from this host itself, may be an answer. */
 const sideOf = ({ hook }: QueuedPacket): Arrival['hook'] =>
   hook === HOOK.forward || hook === HOOK.output ? 'outbound' : 'inbound'
+
+/**
+ * For an answer of our own, whose way is not known: as long as its request, it fits if that may have come in one piece;
+ * else it is cut to what every way takes.
+ */
+const mtuOfAnswer = (answerBytes: number): number =>
+  answerBytes <= ETHERNET_MTU_BYTES ? ETHERNET_MTU_BYTES : IPV6_MIN_MTU_BYTES
 
 const isIpv6 = ({ bytes, start }: Verdict): boolean => readU8(bytes, start) >>> 4 === 6
 

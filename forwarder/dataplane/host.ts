@@ -16,12 +16,16 @@ export interface DataplaneHost {
 
 /**
  * A thread of its own, unless a chosen driver is an addon that only works on the main thread (the npm packages
- * `nfqueue` and `cap`): then the data path shares the daemon's event loop.
+ * `nfqueue` and `cap`): then the data path shares the daemon's event loop. `tell` is given what the kernel would write to
+ * its log about schedulers.
  */
-export const startDataplane = (settings: DataplaneSettings): Promise<DataplaneHost> =>
+export const startDataplane = (
+  settings: DataplaneSettings,
+  tell: (notice: string) => void,
+): Promise<DataplaneHost> =>
   settings.queueDriver === 'nfqueue' || settings.egressDriver === 'cap'
-    ? startInline(settings)
-    : startThread(settings)
+    ? startInline(settings, tell)
+    : startThread(settings, tell)
 
 /** An answer that must not be a refusal: for requests that cannot be refused. */
 export function unrefused<T>(answer: T | Refusal): T {

@@ -13,8 +13,11 @@ const TICK_MS = 100
 /** How long to leave an idle queue alone; queues with descriptors are polled, since nothing else watches them here. */
 const IDLE_MS = 1
 
-export async function startInline(settings: DataplaneSettings): Promise<DataplaneHost> {
-  const { dataplane, engine, queues, close } = assemble(settings)
+export async function startInline(
+  settings: DataplaneSettings,
+  tell: (notice: string) => void,
+): Promise<DataplaneHost> {
+  const { dataplane, engine, queues, close } = assemble(settings, tell)
   let isStopped = false
   let fail: (error: Error) => void = () => {}
   const failed = new Promise<never>((_resolve, reject) => {

@@ -155,6 +155,8 @@ export interface Numbered {
 export type Reply =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly refusal: { readonly refused: RefusalCode; readonly message: string } }
+  /** Nobody asked: a line for the log. */
+  | { readonly notice: string }
 
 /** What a data path is started with. */
 export interface DataplaneSettings {
@@ -164,4 +166,6 @@ export interface DataplaneSettings {
   /** The bits of packet marks that direct routing may use. */
   readonly markMask: number
   readonly connectionLimit: number
+  /** Pings of virtual addresses are answered. */
+  readonly answersEcho: boolean
 }

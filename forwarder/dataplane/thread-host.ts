@@ -12,7 +12,10 @@ interface Waiting {
   reject(error: Error): void
 }
 
-export async function startThread(settings: DataplaneSettings): Promise<DataplaneHost> {
+export async function startThread(
+  settings: DataplaneSettings,
+  tell: (notice: string) => void,
+): Promise<DataplaneHost> {
   const seam = loadSeam()
   const wakeFd = attempt('create an eventfd', seam.eventfd())
   const worker = new Worker(new URL('./thread.js', import.meta.url), {
@@ -31,6 +34,10 @@ export async function startThread(settings: DataplaneSettings): Promise<Dataplan
   failed.catch(() => {}) // whoever waits for it is told; nobody has to
 
   worker.on('message', (reply: Reply) => {
+    if ('notice' in reply) {
+      tell(reply.notice)
+      return
+    }
     const asker = waiting.get(reply.id)
     waiting.delete(reply.id)
     asker?.resolve('refusal' in reply ? reply.refusal : reply.answer)

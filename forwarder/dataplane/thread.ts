@@ -23,7 +23,9 @@ const BATCHES_PER_ROUND = 32
 
 function run({ settings, wakeFd }: ThreadData, port: MessagePort): void {
   const seam = loadSeam()
-  const { dataplane, engine, queues, close } = assemble(settings)
+  const { dataplane, engine, queues, close } = assemble(settings, (notice) =>
+    port.postMessage({ notice } satisfies Reply),
+  )
   const fds = Int32Array.from([wakeFd, ...queues.map(({ fd }) => fd)])
   const ready = new Int32Array(fds.length)
   let nextTickMs = 0

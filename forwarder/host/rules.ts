@@ -139,9 +139,7 @@ function requestRules(service: RedirectedService, options: RuleOptions): Rule[] 
     ...announcedRules(to, service),
     ...keyExchangeRules(to, key, target, family),
     ...besides(to, family, key.transport, target, options),
-    ...(options.echoRequests
-      ? [{ match: `${to} ${icmpMatch(family, ECHO_REQUEST[family])}`, target, rank: RANK.icmp }]
-      : []),
+    ...echoRules(to, family, target, options),
   ]
 }
 
@@ -159,6 +157,15 @@ function replyRules(source: ReplySource, service: RedirectedService, options: Ru
     ...keyExchangeRules(from, key, target, family),
     ...besides(from, family, transport, target, options),
   ])
+}
+
+/** Pings, and what else of them there is where they come in fragments. */
+function echoRules(end: string, family: Family, target: string, options: RuleOptions): Rule[] {
+  if (!options.echoRequests) return []
+  const requests = { match: `${end} ${icmpMatch(family, ECHO_REQUEST[family])}`, target, rank: RANK.icmp }
+  const protocol = family === 4 ? 'icmp' : 'ipv6-icmp'
+  const rest = { match: `${end} -p ${protocol} ${FRAGMENT_MATCH[family]}`, target, rank: RANK.fragment }
+  return options.laterFragments ? [requests, rest] : [requests]
 }
 
 /** The connections that are announced may be of any port. */
@@ -226,9 +233,7 @@ function besides(
 ): Rule[] {
   const rules: Rule[] = []
   if (options.laterFragments) {
-    // `-f` is the second fragment and those after it; IPv6 has only "any fragment", the first being matched before.
-    const fragment = family === 4 ? '-f' : '-m frag'
-    rules.push({ match: `${end} -p ${transport} ${fragment}`, target, rank: RANK.fragment })
+    rules.push({ match: `${end} -p ${transport} ${FRAGMENT_MATCH[family]}`, target, rank: RANK.fragment })
   }
   if (options.icmpErrors) rules.push(...errorRules(end, family, target))
   return rules
@@ -246,6 +251,8 @@ const icmpMatch = (family: Family, type: number): string =>
 
 /** Unreachable, source quench and time exceeded; for ICMPv6 unreachable, too big, time exceeded and bad parameter. */
 const ICMP_ERROR_TYPES: Readonly<Record<Family, readonly number[]>> = { 4: [3, 4, 11], 6: [1, 2, 3, 4] }
+/** `-f` is the second fragment and those after it; IPv6 has only "any fragment", the first being matched before. */
+const FRAGMENT_MATCH: Readonly<Record<Family, string>> = { 4: '-f', 6: '-m frag' }
 const ECHO_REQUEST: Readonly<Record<Family, number>> = { 4: 8, 6: 128 }
 
 const ALL_TRANSPORTS: readonly Transport[] = ['tcp', 'udp', 'sctp']

@@ -3,7 +3,7 @@
 import { difference } from '../../control/difference.ts'
 
 import { checkTimeouts } from '../administration.ts'
-import { arrange } from '../arrangement.ts'
+import { arrange, ruleOptions } from '../arrangement.ts'
 import { registryAfter } from '../changes.ts'
 import { type DaemonConfig, readConfig, UsageError } from '../config.ts'
 import { planRules } from '../host/rules.ts'
@@ -36,9 +36,8 @@ function describe(config: DaemonConfig): string[] {
   const services = [...registry.values()].map((service) =>
     lineOf(reportOfService(service, arrangement, config.egressDriver)),
   )
-  const { ipv4, ipv6 } = planRules(wantedState(registry, NOTHING_LINGERS, arrangement).services, {
-    icmpErrors: true,
-  })
+  const { services: redirected } = wantedState(registry, NOTHING_LINGERS, arrangement)
+  const { ipv4, ipv6 } = planRules(redirected, ruleOptions(config))
   const rules = (family: string, text: string) =>
     /^-A /m.test(text) ? ['', `rules for ${family}, as ${family}-restore reads them:`, text.trimEnd()] : []
   return [

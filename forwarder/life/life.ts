@@ -35,6 +35,7 @@ const START_ONLY = [
   'egressDriver',
   'markMask',
   'connectionLimit',
+  'answersEcho',
   'stateEverySeconds',
 ] as const satisfies readonly (keyof DaemonConfig)[]
 

@@ -161,7 +161,7 @@ export class Director {
     }
     this.#lookahead = new Lookahead(connections)
     this.#answers = answers
-    this.#fragments = new Fragments(packet, answers.dropped)
+    this.#fragments = new Fragments(packet, answers.dropped, parts.answersEcho)
     this.#ftp = ftp
     this.#fullNat = fullNat
     this.#inbound = new Inbound(parts)

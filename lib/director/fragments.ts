@@ -11,11 +11,13 @@ export class Fragments {
   readonly #packet: Packet
   readonly #reassembly = new Reassembly({ headroomBytes: HEADROOM_BYTES })
   readonly #dropped: ReasonCounters
+  readonly #answersEcho: boolean
   /** How many were given up for each reason when last looked at. */
   readonly #counted: Record<string, number> = {}
 
-  constructor(packet: Packet, dropped: ReasonCounters) {
+  constructor(packet: Packet, dropped: ReasonCounters, answersEcho: boolean) {
     this.#packet = packet
+    this.#answersEcho = answersEcho
     this.#dropped = dropped
   }
 
@@ -28,8 +30,9 @@ export class Fragments {
   isToBeHeld(hasPorts: boolean): boolean {
     const packet = this.#packet
     if (!packet.isFragment) return false
-    // IPv6 has no fragmented ICMP errors worth the name, and the kernel drops them.
-    return hasPorts || (packet.protocol === PROTOCOL.icmp && packet.family === 4)
+    if (packet.family === 4) return hasPorts || packet.protocol === PROTOCOL.icmp
+    // ICMPv6 errors in fragments the kernel drops; pings in fragments are to be answered, where any are.
+    return hasPorts || (this.#answersEcho && packet.protocol === PROTOCOL.icmpv6)
   }
 
   /**

@@ -96,7 +96,7 @@ const MISFITS = REASSEMBLY_REASONS.filter((reason) => reason !== 'timed-out' && 
 
 /** The fields of the datagram that the fragment completes, as it would have come in one piece. */
 export function wholeFields(fragment: Packet, fragments: Fragments, nowMs: number): Field[] {
-  const understudy = new Fragments(fragment, new ReasonCounters([]))
+  const understudy = new Fragments(fragment, new ReasonCounters([]), true)
   understudy.imitate(fragments, fragment)
   const whole = understudy.complete(nowMs)
   const packet = new Packet()

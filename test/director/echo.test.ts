@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { expectPacket } from '../support/expect-packet.ts'
-import { fragment4, icmp4, icmp6 } from '../support/packets.ts'
+import { fragment4, fragment6, icmp4, icmp6 } from '../support/packets.ts'
 import { Stage } from '../support/stage.ts'
 
 const DATA = 'x'.repeat(1400)
@@ -56,6 +56,10 @@ describe('a ping of a virtual address', () => {
     const [first, second] = fragment4(PING, 800)
     expect(stage.inbound(first!).kind).toBe('absorb')
     expectPacket(stage.inbound(second!).out).icmp({ type: 0, body: DATA }).checksumsAreValid()
+    const [first6, second6] = fragment6(PING_6, 800)
+    expect(stage.inbound(first6!).kind).toBe('absorb')
+    expectPacket(stage.inbound(second6!).out).icmpv6({ type: 129, body: DATA }).checksumsAreValid()
+    expect(staged(false).inbound(first6!)).toMatchObject({ kind: 'accept' })
   })
 
   it('of any other address is left alone, and so is one that is only forwarded', () => {

@@ -1,11 +1,12 @@
 /** ICMP errors that real kernels send about masqueraded connections: each reaches the other side, in its own words. */
 
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectPacket } from '../support/expect-packet.ts'
 import { inject } from '../support/frames.ts'
 import { CLIENT, endpoint, realServerAddresses, VIP } from '../support/lab/addresses.ts'
 import { Lab } from '../support/lab/lab.ts'
 import { labObstacle } from '../support/lab/namespaces.ts'
+import type { Uipvs } from '../support/lab/uipvs.ts'
 import { udp4, udp6 } from '../support/packets.ts'
 
 const obstacle = labObstacle()
@@ -91,4 +92,39 @@ describe.skipIf(obstacle !== null)('an ICMP error about a masqueraded connection
       }
     },
   )
+})
+
+describe.skipIf(obstacle !== null)('a director that is asked to answer pings', () => {
+  let lab: Lab
+  let uipvs: Uipvs
+
+  beforeAll(async () => {
+    lab = await Lab.create({ prefix: 'ping', realServers: 1 })
+    uipvs = await lab.uipvs({ config: { answersEcho: true } })
+  })
+
+  afterAll(async () => {
+    await lab?.destroy()
+  })
+
+  it.each(FAMILIES)(
+    'answers those of virtual addresses that nobody has, whole and in pieces: IP%s',
+    async (family) => {
+      const ping = (...argv: string[]) =>
+        lab.exec('client', ['ping', '-i', '0.2', '-W', '1', ...argv, VIP.routed[family]], { mayFail: true })
+      expect((await ping('-c', '1')).status).not.toBe(0)
+      await uipvs.adm(['-A', '-u', endpoint(VIP.routed[family], 53), '-s', 'rr'])
+      for (const bytes of ['56', '3000'])
+        expect((await ping('-c', '2', '-s', bytes)).stdout).toContain('2 received')
+    },
+  )
+
+  it('logs, as the kernel would, that a scheduler finds nobody', async () => {
+    const service = endpoint(VIP.routed.v4, 80)
+    await uipvs.adm(['-A', '-t', service, '-s', 'wlc'])
+    expect((await lab.curl('client', `http://${service}/`)).exitCode).not.toBe(0)
+    const told = () => uipvs.program.stdout + uipvs.program.stderr
+    const notice = `wlc: TCP ${service} - no destination available`
+    await uipvs.program.until('the notice', () => told().includes(notice))
+  })
 })

@@ -91,6 +91,8 @@ COMMIT
     const ping = '-A UIPVS-REQUEST -d 10.0.0.1/32 -p icmp -m icmp --icmp-type 8 -j NFQUEUE --queue-num 5\n'
     expect(planRules([WEB]).ipv4).not.toContain(ping)
     expect(planRules([WEB], { echoRequests: true }).ipv4).toContain(ping)
+    const inPieces = planRules([WEB], { echoRequests: true, laterFragments: true })
+    expect(inPieces.ipv4).toContain('-A UIPVS-REQUEST -d 10.0.0.1/32 -p icmp -f -j NFQUEUE --queue-num 5\n')
   })
 
   it('puts IPv6 services into the IPv6 text alone', () => {

@@ -86,6 +86,16 @@ export const formatConnectionFile = (connections: readonly Connection[]): string
     }),
   ].join('')
 
+/** ip_vs_app: protocols that have a helper, the port of their services, and how many connections it helps. */
+export const formatApplicationFile = ({ applications }: Pick<Info, 'applications'>): string =>
+  [
+    'prot port    usecnt name\n',
+    ...applications.map(({ name, transport, port, connections }) => {
+      const columns = [String(port).padEnd(7), String(connections).padEnd(6), name.padEnd(17)]
+      return `${transport.toUpperCase().padEnd(3)}  ${columns.join(' ')}\n`
+    }),
+  ].join('')
+
 /** ip_vs_conn_sync: the same, and where each was made. That is always here: there are no sync daemons. */
 export const formatSyncFile = (connections: readonly Connection[]): string =>
   [

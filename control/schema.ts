@@ -189,6 +189,15 @@ export const Info = z.object({
   rates: Rates,
   /** What was counted since the start, whatever has been zeroed, as of this moment. */
   counted: Counters,
+  /** Protocols whose text announces connections, and the connections that are read for it. */
+  applications: z.array(
+    z.object({
+      name: z.string(),
+      transport: z.enum(['tcp', 'udp']),
+      port: z.number(),
+      connections: z.number(),
+    }),
+  ),
   /** Packets that were not forwarded, by reason. */
   dropped: z.record(z.string(), z.number()),
   /** Packets that were left to the kernel, by reason. */

@@ -2,7 +2,12 @@
 
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { Control } from '../../control/index.ts'
-import { formatConnectionFile, formatServiceFile, formatSyncFile } from '../format-proc.ts'
+import {
+  formatApplicationFile,
+  formatConnectionFile,
+  formatServiceFile,
+  formatSyncFile,
+} from '../format-proc.ts'
 import { formatTotals, formatTotalsByCpu } from '../format-totals.ts'
 
 export interface ProcWorld {
@@ -48,6 +53,7 @@ const FILES = {
     formatServiceFile(await client.services(), await client.info(), { hz }),
   ip_vs_conn: async (client: Control) => formatConnectionFile(await client.connections()),
   ip_vs_conn_sync: async (client: Control) => formatSyncFile(await client.connections()),
+  ip_vs_app: async (client: Control) => formatApplicationFile(await client.info()),
   ip_vs_stats: async (client: Control) => formatTotals(await client.info(), 16),
   ip_vs_stats_percpu: async (client: Control) => formatTotalsByCpu(await client.info()),
 } as const

@@ -208,6 +208,12 @@ export class Engine {
       totals: director.totals.shown(),
       rates: ratesOf(director.totals.rates()),
       counted: director.totals.current(),
+      applications: Array.from(director.ftpConnections, ([port, connections]) => ({
+        name: 'ftp',
+        transport: 'tcp' as const,
+        port,
+        connections,
+      })),
       dropped: { ...director.dropped.toObject(), 'no-hop': counters.noHop },
       passed: director.passed.toObject(),
       queues: this.#queues.map(({ number, counters }) => ({ number, ...counters })),

@@ -4,6 +4,7 @@ import type {
   Connection,
   Counters,
   DestinationSettings,
+  Info,
   KnobChanges,
   Knobs,
   Rates,
@@ -125,6 +126,7 @@ export interface Statistics {
   readonly rates: Rates
   /** Since the start, whatever has been zeroed. */
   readonly counted: Counters
+  readonly applications: Info['applications']
   readonly dropped: Record<string, number>
   readonly passed: Record<string, number>
   readonly queues: readonly ({ readonly number: number } & QueueCounters)[]

@@ -197,6 +197,11 @@ export class Director {
     return this.#answers.answer
   }
 
+  /** FTP control connections whose text is read, by the port of their service. */
+  get ftpConnections(): ReadonlyMap<number, number> {
+    return this.#ftp.connectionsByPort
+  }
+
   /** What becomes of one packet. The verdict is valid until the next call. */
   process(arrival: Arrival): Verdict {
     const packet = this.#packet

@@ -43,6 +43,17 @@ export class FtpHelper {
     this.#parts = parts
   }
 
+  /** Control connections that are read, by the port of their service. */
+  get connectionsByPort(): ReadonlyMap<number, number> {
+    const { connections, ports } = this.#parts
+    const counts = new Map(ports.map((port) => [port, 0]))
+    for (const record of this.#sessions.keys()) {
+      const port = connections.words[record * RECORD_WORDS + WORD.ports]! & 0xffff
+      counts.set(port, (counts.get(port) ?? 0) + 1)
+    }
+    return counts
+  }
+
   /** Takes the new masqueraded connection under its wing, if it is one of FTP. */
   attach(record: number): void {
     const { connections, ports } = this.#parts

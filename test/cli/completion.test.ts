@@ -45,7 +45,7 @@ describe.each(SHELLS)('the completion script for %s', (shell) => {
 /** Lines whose last word has one way to go on, and where that leads: the same in every shell. */
 const UNIQUE = [
   ['uipvs pro', 'proc'],
-  ['uipvs proc ip_vs_a', null],
+  ['uipvs proc ip_vs_a', 'ip_vs_app'],
   ['uipvs proc ip_vs_conn_', 'ip_vs_conn_sync'],
   ['uipvs completion f', 'fish'],
   ['uipvs run --conf', '--config'],

@@ -255,8 +255,10 @@ describe('the hash', () => {
       ['IPv6 clients', (n: number) => own.index.hashOf((6 << 8) | 1, 0xfd090000 | 0, 0, 0, n, 3000)],
     ] as const) {
       const hashes = Array.from({ length: 4096 }, (_, n) => hashOf(n))
-      // 4096 balls in 8192 bins hit 39 % of them.
-      expect(new Set(hashes.map((hash) => hash & (own.buckets - 1))).size, name).toBeGreaterThan(8192 * 0.35)
+      // 4096 balls in 16,384 bins hit 22 % of them.
+      expect(new Set(hashes.map((hash) => hash & (own.buckets - 1))).size, name).toBeGreaterThan(
+        own.buckets * 0.2,
+      )
       // The links' tags are the top bits.
       expect(new Set(hashes.map((hash) => hash >>> 24)).size, name).toBe(256)
     }

@@ -7,7 +7,7 @@ import { Lab } from '../support/lab/lab.ts'
 import { listening } from '../support/lab/listening.ts'
 import { labObstacle } from '../support/lab/namespaces.ts'
 import type { Program } from '../support/lab/process.ts'
-import type { Uipvs } from '../support/lab/uipvs.ts'
+import { builtProgram, type Uipvs } from '../support/lab/uipvs.ts'
 
 const obstacle = labObstacle()
 if (obstacle !== null) console.warn(`SKIPPED: ${obstacle}`)
@@ -64,6 +64,18 @@ describe.skipIf(obstacle !== null)('FTP through masquerading', () => {
     const upload = ['curl', '--silent', '--max-time', '8', ...argv, '--upload-file', '-', url]
     await lab.exec('client', upload, { input: TEXT })
     expect(servers.some(({ stdout }) => stdout.endsWith(`STORED ${TEXT.length}\n`))).toBe(true)
+  })
+
+  it('is counted, as the kernel’s file of helpers has it', async () => {
+    const { stdout } = await lab.exec('director', [
+      process.execPath,
+      builtProgram('uipvs'),
+      'proc',
+      'ip_vs_app',
+      '--socket',
+      uipvs.socketPath,
+    ])
+    expect(stdout).toMatch(/^prot port {4}usecnt name\nTCP {2}21 {6}[1-9]\d* +ftp {14}\n$/)
   })
 
   it('shows the data connections with their control connection', async () => {

@@ -1,7 +1,12 @@
 /** `uipvs proc` against the files of a kernel that has IPVS. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { formatConnectionFile, formatServiceFile, formatSyncFile } from '../../cli/format-proc.ts'
+import {
+  formatApplicationFile,
+  formatConnectionFile,
+  formatServiceFile,
+  formatSyncFile,
+} from '../../cli/format-proc.ts'
 import { formatTotals, formatTotalsByCpu } from '../../cli/format-totals.ts'
 import { umlObstacle } from '../../conformance/uml/kit.ts'
 import { Uml } from '../../conformance/uml/uml.ts'
@@ -44,7 +49,14 @@ const TRAFFIC = [
   "timeout 5 socat -u /dev/null 'TCP:[fd00::1]:80'",
 ]
 
-const FILES = ['ip_vs', 'ip_vs_conn', 'ip_vs_conn_sync', 'ip_vs_stats', 'ip_vs_stats_percpu'] as const
+const FILES = [
+  'ip_vs',
+  'ip_vs_conn',
+  'ip_vs_conn_sync',
+  'ip_vs_app',
+  'ip_vs_stats',
+  'ip_vs_stats_percpu',
+] as const
 const SHOWN_SEC = 3
 
 describe.skipIf(obstacle !== null)('the files are byte for byte those of the kernel', () => {
@@ -98,6 +110,11 @@ describe.skipIf(obstacle !== null)('the files are byte for byte those of the ker
     expect(timeless(formatSyncFile(connections))).toBe(timeless(files.ip_vs_conn_sync))
   })
 
+  it('ip_vs_app', () => {
+    const ftp = { name: 'ftp', transport: 'tcp', port: 21, connections: 0 } as const
+    expect(formatApplicationFile({ applications: [ftp] })).toBe(files.ip_vs_app)
+  })
+
   it('ip_vs_stats and ip_vs_stats_percpu', () => {
     const lines = files.ip_vs_stats.split('\n')
     const [totals, rates] = [countersOf(lines[2]), ratesOf(lines[5])]
@@ -109,6 +126,7 @@ describe.skipIf(obstacle !== null)('the files are byte for byte those of the ker
 })
 
 const NO_INFO = {
+  applications: [],
   version: '',
   ipvsVersion: '',
   connectionTableSize: 0,

@@ -221,6 +221,7 @@ export class FakeControl implements Control {
       totals: NO_COUNTERS,
       rates: NO_RATES,
       counted: NO_COUNTERS,
+      applications: [{ name: 'ftp', transport: 'tcp', port: 21, connections: 1 }],
       dropped: {},
       passed: {},
       queues: [],

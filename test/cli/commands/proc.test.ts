@@ -35,6 +35,7 @@ describe('uipvs proc', () => {
     ],
     ['ip_vs_conn', /^Pro FromIP .* PEData\n$/],
     ['ip_vs_conn_sync', /^Pro FromIP .* Origin Expires\n$/],
+    ['ip_vs_app', /^prot port {4}usecnt name\nTCP {2}21 {6}1 {6}ftp {14}\n$/],
     ['ip_vs_stats', /^ {3}Total Incoming .*\n {3}Conns .*\n {7}0 /],
     ['ip_vs_stats_percpu', /^ {7}Total Incoming .*\nCPU {4}Conns .*\n {2}0 {8}0 /],
   ])('prints %s', async (file, text) => {

@@ -15,7 +15,17 @@ import {
 } from './support/tidy.ts'
 
 const SOURCES = ['lib', 'testing', 'control', 'forwarder', 'cli', 'bin', 'examples']
-const EVERYTHING = [...SOURCES, 'bench', 'conformance', 'fuzz', 'scripts', 'native', 'test', 'property-tests', 'docs']
+const EVERYTHING = [
+  ...SOURCES,
+  'bench',
+  'conformance',
+  'fuzz',
+  'scripts',
+  'native',
+  'test',
+  'property-tests',
+  'docs',
+]
 
 /** Sources that are longer than a reader's patience, and why they are one file all the same. */
 const LONG: Readonly<Record<string, string>> = {

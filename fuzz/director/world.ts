@@ -193,9 +193,9 @@ export const WORLD: readonly ServiceSpec[] = [
     server('[fd01::4]:8081', { fullNat: true }),
     server('[fd01::254]:81', { method: 'gatewaying', isLocal: true }),
   ]),
-  // Templates that are soon due: they may make room in a full table.
+  // Templates that are due at once: a full table must not take them for what makes room.
   service('udp:10.0.0.2:54', [server('192.168.1.1:54'), server('192.168.1.2:54')], {
-    persistence: { timeoutSec: 1, granularity: -1, engine: null },
+    persistence: { timeoutSec: 0, granularity: -1, engine: null },
   }),
   service('tcp:10.0.0.1:110', [
     tunnelTo('192.168.1.3:110', { ...IPIP, checksum: 'none', clampsMss: true }),

@@ -127,7 +127,7 @@ export class ConnectionIndex {
           (words[base + WORD.client + 1] === packet.destinationW1 &&
             words[base + WORD.client + 2] === packet.destinationW2 &&
             words[base + WORD.client + 3] === packet.destinationW3)) &&
-        (words[base + WORD.flags]! & FLAG.template) === 0
+        (words[base + WORD.flags]! & NOT_ANSWERED) === 0
       )
         return recordOf(link)
     }
@@ -268,6 +268,9 @@ export class ConnectionIndex {
 /** Protocol and family as in {@link WORD.kind}. */
 export const kindOf = ({ protocol, family }: { protocol: number; family: Family }): number =>
   (protocol << 8) | (family === 6 ? KIND.ipv6 : 0)
+
+/** Nobody answers a template, and full NAT's servers answer the director itself. */
+const NOT_ANSWERED = FLAG.template | FLAG.fullNat
 
 /** What of {@link WORD.kind} belongs to a connection's key: protocol and family. */
 const KEY_BITS = 0xff00 | KIND.ipv6

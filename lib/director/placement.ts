@@ -143,7 +143,7 @@ export class Placement {
     wanted.destinationPort = 0
     wanted.destinationId = NOBODY_ID
     wanted.flags = METHOD.bypass | FLAG.inactive | FLAG.noOutput | onePacketFlag(packet, service)
-    const record = this.#create(wanted, fwmark)
+    const record = this.#create(wanted, fwmark, NONE)
     if (record === NONE) return UNPLACED.tableFull
     nobody.bind(false)
     return record
@@ -215,7 +215,8 @@ export class Placement {
     template.destinationPort = template.virtualPort === ANY_PORT ? ANY_PORT : destination.port
     template.destinationId = destination.id
     template.flags = flagsOf(destination) | FLAG.template
-    const record = this.#create(template, key.kind === 'fwmark' ? key.fwmark | 0 : this.#fwmark)
+    const mark = key.kind === 'fwmark' ? key.fwmark | 0 : this.#fwmark
+    const record = this.#create(template, mark, NONE)
     if (record === NONE) return NONE
     this.#connections.words[record * RECORD_WORDS + WORD.timeoutTicks] = ticksFromSec(timeoutSec)
     destination.bind(true)
@@ -237,7 +238,7 @@ export class Placement {
     wanted.destinationPort = port
     wanted.destinationId = destination.id
     wanted.flags = flagsOf(destination) | onePacketFlag(packet, service)
-    const record = this.#create(wanted, this.#fwmark)
+    const record = this.#create(wanted, this.#fwmark, template)
     if (record === NONE) return UNPLACED.tableFull
     if (destination.method === 'masquerading' && !this.#masquerade(record, destination)) {
       this.#connections.discard(record)
@@ -261,14 +262,25 @@ export class Placement {
     return true
   }
 
-  /** A full table first forgets what is due, or all but: a client that comes back must not wait for its own ghost. */
-  #create(wanted: NewConnection, fwmark: number): number {
-    const nowMs = this.#nowMs
+  /** `controller` is what the new connection will depend on, if anything. */
+  #create(wanted: NewConnection, fwmark: number, controller: number): number {
     wanted.fwmark = fwmark
-    const record = this.#connections.create(wanted, nowMs)
+    const record = this.#connections.create(wanted, this.#nowMs)
     if (record !== NONE) return record
-    this.#connections.expire(nowMs + TICK_MS, RECLAIMED_MAX, this.#parts.unbind)
-    return this.#connections.create(wanted, nowMs)
+    this.#reclaim(controller)
+    return this.#connections.create(wanted, this.#nowMs)
+  }
+
+  /**
+   * A full table first forgets what is due, or all but: a client that comes back must not wait for its own ghost. A template
+   * of no time is due as well, but not now.
+   */
+  #reclaim(controller: number): void {
+    const { words } = this.#connections
+    const controlled = controller * RECORD_WORDS + WORD.controlled
+    if (controller !== NONE) words[controlled]! += 1
+    this.#connections.expire(this.#nowMs + TICK_MS, RECLAIMED_MAX, this.#parts.unbind)
+    if (controller !== NONE) words[controlled]! -= 1
   }
 
   #destinationOf(record: number): Destination {

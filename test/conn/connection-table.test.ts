@@ -191,6 +191,16 @@ describe('the table’s limit', () => {
   })
 })
 
+describe('a connection of full NAT', () => {
+  it('is not found by a server’s packet to the client itself: its server answers the director', () => {
+    const record = create(WEB)
+    expect(table.findOutbound(outboundOf(WEB))).toBe(record)
+    setWord(record, 'flags', word(record, 'flags') | FLAG.fullNat)
+    expect(table.findOutbound(outboundOf(WEB))).toBe(NONE)
+    expect(table.findInbound(inboundOf(WEB))).toBe(record)
+  })
+})
+
 describe('a table of many connections', () => {
   const LIMIT = 4096
 

@@ -6,7 +6,7 @@ import { ConfiguredService } from '../control/configuration.ts'
 import { firstFlaw } from '../control/issues.ts'
 import { LogLevel } from '../control/life.ts'
 import { KnobChanges, Timeouts } from '../control/schema.ts'
-import { DEFAULT_CONNECTION_LIMIT } from '../lib/director/director.ts'
+import { DEFAULT_CONNECTION_LIMIT } from '../lib/director/options.ts'
 
 export const DaemonConfig = z.strictObject({
   $schema: z.string().optional().describe('For editors: where the schema of this file is.'),

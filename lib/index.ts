@@ -33,11 +33,7 @@ export {
   TCP_TIMEOUTS_SEC,
   type TcpState,
 } from './conn/tcp-state.ts'
-export {
-  DEFAULT_CONNECTION_LIMIT,
-  Director,
-  type DirectorOptions,
-} from './director/director.ts'
+export { Director } from './director/director.ts'
 export { printExplanation } from './director/explain-text.ts'
 export {
   type AnswerExplained,
@@ -62,6 +58,7 @@ export {
   type VerdictExplained,
 } from './director/explanation.ts'
 export { KNOBS, type KnobName, type Knobs, knobFlaw } from './director/knobs.ts'
+export { DEFAULT_CONNECTION_LIMIT, type DirectorOptions } from './director/options.ts'
 export {
   DROP_REASONS,
   type DropReason,

@@ -1,8 +1,9 @@
 /** The services among which fuzzed packets move: every forwarding method, tunnel, kind of persistence and transport. */
 
 import { parseAddress } from '../../lib/bytes/address.ts'
-import { Director, type DirectorOptions } from '../../lib/director/director.ts'
+import { Director } from '../../lib/director/director.ts'
 import type { KnobName } from '../../lib/director/knobs.ts'
+import type { DirectorOptions } from '../../lib/director/options.ts'
 import type { Destination, DestinationSettings } from '../../lib/service/destination.ts'
 import { parseEndpoint, parseServiceKey } from '../../lib/service/key.ts'
 import { NOBODY_ID } from '../../lib/service/nobody.ts'

@@ -1,12 +1,12 @@
 /** Every connection of a director: found by a packet of either direction, bounded, and forgotten in time. */
 
-import type { Family, IpAddress } from '../bytes/address.ts'
 import type { Packet } from '../wire/packet.ts'
-import { ConnectionIndex, kindOf, type TemplateKey } from './connection-index.ts'
+import { ConnectionIndex, type TemplateKey } from './connection-index.ts'
 import { type ConnectionView, viewOf } from './connection-view.ts'
 import { EngineData } from './engine-data.ts'
 import { ExpiryWheel } from './expiry-wheel.ts'
-import { FLAG, KIND, NONE, RECORD_WORDS, RECORDS_MAX, TEMPLATE_STATE, WORD } from './layout.ts'
+import { FLAG, NONE, RECORD_WORDS, RECORDS_MAX, TEMPLATE_STATE, WORD } from './layout.ts'
+import { type NewConnection, writeConnection } from './new-connection.ts'
 import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
 export interface ConnectionTableOptions {
@@ -17,31 +17,8 @@ export interface ConnectionTableOptions {
   readonly nowMs: number
 }
 
-/** A new connection's identity. Words as in `Flow`; the destination may be of the other family (tunnels). */
-export interface NewConnection {
-  family: Family
-  protocol: number
-  clientW0: number
-  clientW1: number
-  clientW2: number
-  clientW3: number
-  clientPort: number
-  virtualW0: number
-  virtualW1: number
-  virtualW2: number
-  virtualW3: number
-  virtualPort: number
-  destination: IpAddress
-  destinationPort: number
-  destinationId: number
-  flags: number
-  fwmark: number
-}
-
 /** An entry that expires while it controls others, or is in use, lives on this long. */
 const POSTPONED_TICKS = 60 * TICKS_PER_SEC
-/** Until the first packet's state says otherwise. */
-const INITIAL_TIMEOUT_TICKS = 3 * TICKS_PER_SEC
 /** So many that are due are looked at together, so that the waits for their memory overlap. */
 const DUE_MAX = 32
 
@@ -140,36 +117,7 @@ export class ConnectionTable {
   create(from: NewConnection, nowMs: number): number {
     const record = this.#takeRecord()
     if (record === NONE) return NONE
-    const words = this.words
-    const base = record * RECORD_WORDS
-    const { destination } = from
-    const kind = kindOf(from)
-    words[base + WORD.client] = from.clientW0
-    words[base + WORD.client + 1] = from.clientW1
-    words[base + WORD.client + 2] = from.clientW2
-    words[base + WORD.client + 3] = from.clientW3
-    words[base + WORD.virtual] = from.virtualW0
-    words[base + WORD.virtual + 1] = from.virtualW1
-    words[base + WORD.virtual + 2] = from.virtualW2
-    words[base + WORD.virtual + 3] = from.virtualW3
-    words[base + WORD.destination] = destination.w0
-    words[base + WORD.destination + 1] = destination.w1
-    words[base + WORD.destination + 2] = destination.w2
-    words[base + WORD.destination + 3] = destination.w3
-    words[base + WORD.ports] = (from.clientPort << 16) | from.virtualPort
-    words[base + WORD.kind] =
-      (from.destinationPort << 16) | kind | (destination.family === 6 ? KIND.destinationIpv6 : 0)
-    words[base + WORD.destinationId] = from.destinationId
-    words[base + WORD.flags] = from.flags
-    words[base + WORD.state] = 0
-    words[base + WORD.timeoutTicks] = INITIAL_TIMEOUT_TICKS
-    words[base + WORD.deadlineTick] = startTickOf(nowMs) + INITIAL_TIMEOUT_TICKS
-    words[base + WORD.inPackets] = 0
-    words[base + WORD.controller] = NONE
-    words[base + WORD.controlled] = 0
-    words[base + WORD.fwmark] = from.fwmark
-    words[base + WORD.natDelta] = 0
-
+    writeConnection(this.words, record * RECORD_WORDS, from, startTickOf(nowMs))
     this.#size++
     // One datagram's connection is over before anybody could look for it.
     if ((from.flags & FLAG.onePacket) !== 0) return record

@@ -9,8 +9,9 @@
  */
 
 import { IpAddress } from '../bytes/address.ts'
-import type { ConnectionTable, NewConnection } from './connection-table.ts'
+import type { ConnectionTable } from './connection-table.ts'
 import { FILING, FLAG, KIND, NONE, RECORD_WORDS, WORD } from './layout.ts'
+import type { NewConnection } from './new-connection.ts'
 import { startTickOf, TICKS_PER_SEC, tickOf } from './ticks.ts'
 
 const bitsOf = (words: readonly number[]): number => words.reduce((bits, word) => bits | (1 << word), 0)

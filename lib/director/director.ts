@@ -13,7 +13,6 @@
  *    (`errors.ts`).
  */
 
-import type { IpAddress } from '../bytes/address.ts'
 import { ConnectionTable } from '../conn/connection-table.ts'
 import { FLAG, RECORD_WORDS, WORD } from '../conn/layout.ts'
 import { Lookahead } from '../conn/lookahead.ts'
@@ -28,7 +27,6 @@ import {
 import { ENGINES } from '../persistence/index.ts'
 import { SCHEDULERS } from '../sched/index.ts'
 import { Counters } from '../service/counters.ts'
-import type { SchedulerFactory } from '../service/scheduler.ts'
 import { ServiceTable } from '../service/service-table.ts'
 import { Packet } from '../wire/packet.ts'
 import { Answers } from './answers.ts'
@@ -44,6 +42,7 @@ import { Housekeeping } from './housekeeping.ts'
 import { Inbound } from './inbound.ts'
 import { defaultKnobs, type Knobs } from './knobs.ts'
 import { Notices } from './notices.ts'
+import { DEFAULT_CONNECTION_LIMIT, type DirectorOptions } from './options.ts'
 import { Outbound } from './outbound.ts'
 import { Placement } from './placement.ts'
 import type { ReasonCounters } from './reasons.ts'
@@ -52,29 +51,6 @@ import { Scratch } from './scratch.ts'
 import { Transmission } from './transmission.ts'
 import type { Arrival, Verdict } from './verdict.ts'
 
-export interface DirectorOptions {
-  /** Now, on the clock that every {@link Arrival.nowMs} is read from. */
-  readonly nowMs: number
-  /** Numbers in [0, 1): seeds the connection table's hash, and is handed to schedulers. */
-  readonly random: () => number
-  /** The most connections there can be; the default takes 128 MiB of address space, and memory as they come. */
-  readonly connectionLimit?: number
-  readonly schedulers?: Readonly<Record<string, SchedulerFactory>>
-  /** Methods whose packets the kernel forwards after the verdict, and so takes one off their hop limit itself. */
-  readonly kernelForwards?: { readonly masquerading: boolean; readonly gatewaying: boolean }
-  /** Free memory in pages, for the automatic defence modes; left out, it is never short. */
-  readonly availablePages?: () => number
-  /** The ports of services whose masqueraded connections speak FTP; 21 unless given, none where empty. */
-  readonly ftpPorts?: readonly number[]
-  /** Whether an address is the host's own, which `cache_bypass` asks; left out, none is. */
-  readonly isLocal?: (address: IpAddress) => boolean
-  /** Whether the director answers pings of virtual addresses, which its host may not have; not unless asked. */
-  readonly answersEcho?: boolean
-  /** Is told what kernel IPVS would write to its log when a scheduler finds nobody; at most ten in five seconds. */
-  readonly notice?: (text: string) => void
-}
-
-export const DEFAULT_CONNECTION_LIMIT = 1_048_576
 const DEFAULT_FTP_PORTS: readonly number[] = [21]
 const KERNEL_FORWARDS_NOTHING = { masquerading: false, gatewaying: false } as const
 

@@ -8,7 +8,7 @@ import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
 import type { Protocol } from '../conn/protocol.ts'
 import { DIRECTION } from '../conn/state-table.ts'
 import { startTickOf } from '../conn/ticks.ts'
-import { METHOD } from '../service/destination.ts'
+import { type Destination, METHOD } from '../service/destination.ts'
 import { NOBODY_ID } from '../service/nobody.ts'
 import type { ServiceTable } from '../service/service-table.ts'
 import type { VirtualService } from '../service/virtual-service.ts'
@@ -63,21 +63,22 @@ export class Inbound {
   /** What becomes of a packet of a followed protocol. */
   process(arrival: Arrival, protocol: Protocol): Verdict {
     const connections = this.#connections
-    let record = protocol.findInbound(connections, this.#packet)
-    if (record !== NONE && this.#isOver(record, protocol)) {
-      connections.expireNow(record, arrival.nowMs)
-      record = NONE
-    }
-    return record === NONE ? this.#welcome(arrival, protocol) : this.#carryOn(record, arrival, protocol)
+    const record = protocol.findInbound(connections, this.#packet)
+    if (record === NONE) return this.#welcome(arrival, protocol)
+    const id = connections.words[record * RECORD_WORDS + WORD.destinationId]!
+    const destination = this.#services.destination(id)
+    if (!this.#isOver(record, destination, protocol))
+      return this.#carryOn(record, destination, arrival, protocol)
+    connections.expireNow(record, arrival.nowMs)
+    return this.#welcome(arrival, protocol)
   }
 
   /** A packet of its connection: counted, followed, sent on. */
-  #carryOn(record: number, arrival: Arrival, protocol: Protocol): Verdict {
+  #carryOn(record: number, destination: Destination, arrival: Arrival, protocol: Protocol): Verdict {
     const connections = this.#connections
     const { words } = connections
     const base = record * RECORD_WORDS
     const flags = words[base + WORD.flags]!
-    const destination = this.#services.destination(words[base + WORD.destinationId]!)
     if (destination.isAvailable) this.#following.countIn(destination, this.#packet.totalBytes)
     else if ((flags & FLAG.methodMask) !== METHOD.bypass) return this.#answers.drop('destination-removed')
     const direction = (flags & FLAG.noOutput) !== 0 ? DIRECTION.inputOnly : DIRECTION.input
@@ -113,7 +114,12 @@ export class Inbound {
     const record = this.#placement.place(packet, service, arrival.mark, arrival.nowMs)
     return record < 0
       ? this.#leave(service, record, arrival, protocol)
-      : this.#carryOn(record, arrival, protocol)
+      : this.#begin(record, arrival, protocol)
+  }
+
+  #begin(record: number, arrival: Arrival, protocol: Protocol): Verdict {
+    const id = this.#connections.words[record * RECORD_WORDS + WORD.destinationId]!
+    return this.#carryOn(record, this.#services.destination(id), arrival, protocol)
   }
 
   /** Nobody took the stranger: what becomes of it, in IPVS's order. */
@@ -123,7 +129,7 @@ export class Inbound {
     const reason = UNPLACED_REASONS[why]
     if (reason !== undefined) return answers.drop(reason)
     const bypass = this.#placement.bypass(packet, service, arrival.mark, arrival.nowMs)
-    if (bypass > 0) return this.#carryOn(bypass, arrival, protocol)
+    if (bypass > 0) return this.#begin(bypass, arrival, protocol)
     // The FTP service is found for other ports too; those that it does not take are for the host itself.
     if (service.port === FTP_PORT && packet.destinationPort !== FTP_PORT) return answers.pass('no-service')
     return answers.refuse('no-destination', 'portUnreachable', arrival.nowMs)
@@ -133,20 +139,16 @@ export class Inbound {
    * Whether the packet is not for this connection any more: its destination is gone or quiesced and the knobs say not to
    * wait, or it starts another connection on the endpoints of one that was closing.
    */
-  #isOver(record: number, protocol: Protocol): boolean {
-    const { words } = this.#connections
+  #isOver(record: number, { id, isAvailable, weight }: Destination, protocol: Protocol): boolean {
     const { conn_reuse_mode: reuse, expire_nodest_conn: expires } = this.#knobs
+    if (!isAvailable && expires !== 0 && id !== NOBODY_ID) return true
+    if (!protocol.opens(this.#packet)) return false
+    if (expires !== 0 && weight === 0) return true
+    const { words } = this.#connections
     const base = record * RECORD_WORDS
-    const id = words[base + WORD.destinationId]!
-    const { isAvailable, weight } = this.#services.destination(id)
-    if (protocol.opens(this.#packet)) {
-      if (expires !== 0 && weight === 0) return true
-      const isControlled = words[base + WORD.controller] !== NONE
-      const isUnanswered = (reuse & 2) !== 0 && (words[base + WORD.flags]! & FLAG.noOutput) !== 0
-      if (reuse !== 0 && !isControlled && protocol.isClosing(words[base + WORD.state]!, isUnanswered))
-        return true
-    }
-    return !isAvailable && expires !== 0 && id !== NOBODY_ID
+    if (reuse === 0 || words[base + WORD.controller] !== NONE) return false
+    const isUnanswered = (reuse & 2) !== 0 && (words[base + WORD.flags]! & FLAG.noOutput) !== 0
+    return protocol.isClosing(words[base + WORD.state]!, isUnanswered)
   }
 }
 

@@ -3,9 +3,10 @@
  * or by the service's scheduler, and the connection written down for it.
  */
 
-import type { Family, IpAddress } from '../bytes/address.ts'
-import type { ConnectionTable, NewConnection } from '../conn/connection-table.ts'
+import type { IpAddress } from '../bytes/address.ts'
+import type { ConnectionTable } from '../conn/connection-table.ts'
 import { FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import type { NewConnection } from '../conn/new-connection.ts'
 import { startTickOf, TICK_MS, ticksFromSec } from '../conn/ticks.ts'
 import { natDelta } from '../encode/nat.ts'
 import { ENGINES } from '../persistence/index.ts'
@@ -23,6 +24,7 @@ import type { FtpHelper } from './ftp-helper.ts'
 import type { FullNat } from './full-nat.ts'
 import type { Knobs } from './knobs.ts'
 import type { Notices } from './notices.ts'
+import { ANY_PORT, writeTemplateKey } from './template-key.ts'
 
 /** Why a packet was not placed: below every record's number. */
 export const UNPLACED = {
@@ -32,10 +34,6 @@ export const UNPLACED = {
   noLocalPort: -4,
   loopbackSource: -5,
 } as const
-
-const FTP_PORT = 21
-/** What a template's ports are where it binds a client for all of them. */
-const ANY_PORT = 0
 
 /** So many that are due make room in a full table, before a newcomer is turned away. */
 const RECLAIMED_MAX = 16
@@ -163,7 +161,7 @@ export class Placement {
     const data = engine === null ? null : engine.read(packet)
     if (engine !== null && data === null) return UNPLACED.noEngineData
 
-    this.#writeTemplateKey(packet, service, persistence)
+    writeTemplateKey(this.#template, packet, service, persistence)
     let template = this.#connections.findTemplate(this.#template, data)
     if (template !== NONE && !this.#isUsable(template, only)) {
       this.#connections.invalidateTemplate(template)
@@ -186,27 +184,6 @@ export class Placement {
     if (only !== null) return destination === only
     const { isAvailable, weight } = destination
     return isAvailable && (this.#knobs.expire_quiescent_template === 0 || weight !== 0)
-  }
-
-  /** Who is bound, and for what: a client's network, and the service's port, all ports, or a firewall mark. */
-  #writeTemplateKey(packet: Packet, { key, port }: VirtualService, { granularity }: Persistence): void {
-    const template = this.#template
-    copyEndpoints(packet, template)
-    template.family = packet.family
-    template.clientPort = ANY_PORT
-    template.clientW0 = packet.sourceW0 & maskWord(packet.family, granularity, 0)
-    template.clientW1 = packet.sourceW1 & maskWord(packet.family, granularity, 1)
-    template.clientW2 = packet.sourceW2 & maskWord(packet.family, granularity, 2)
-    template.clientW3 = packet.sourceW3 & maskWord(packet.family, granularity, 3)
-    if (key.kind === 'fwmark') {
-      template.protocol = PROTOCOL_OF_MARKS
-      template.virtualW0 = key.fwmark | 0
-      template.virtualW1 = 0
-      template.virtualW2 = 0
-      template.virtualW3 = 0
-    }
-    const isOnePort = packet.destinationPort === port && port !== FTP_PORT && key.kind === 'address'
-    template.virtualPort = isOnePort ? port : ANY_PORT
   }
 
   #makeTemplate({ key }: VirtualService, destination: Destination, { timeoutSec }: Persistence): number {
@@ -290,9 +267,6 @@ export class Placement {
   }
 }
 
-/** Templates of firewall marks are of every protocol: `IP` in listings. */
-const PROTOCOL_OF_MARKS = 0
-
 /** What a destination contributes to the flags of what is bound to it. */
 function flagsOf({ method }: Destination): number {
   return METHOD[method] | FLAG.inactive | (method === 'masquerading' ? 0 : FLAG.noOutput)
@@ -304,14 +278,6 @@ const onePacketFlag = ({ protocol }: Packet, { settings }: VirtualService): numb
 /** 127.0.0.0/8 and ::1, which nobody else's packets come from. */
 const isLoopback = ({ family, sourceW0: w0, sourceW1: w1, sourceW2: w2, sourceW3: w3 }: Packet): boolean =>
   family === 4 ? w0 >>> 24 === 127 : (w0 | w1 | w2) === 0 && w3 === 1
-
-/** One word of the mask that tells clients apart. */
-function maskWord(family: Family, granularity: number, word: number): number {
-  if (family === 4) return word === 0 ? granularity : 0
-  const bits = granularity - word * 32
-  if (bits >= 32) return -1
-  return bits <= 0 ? 0 : -1 << (32 - bits)
-}
 
 const emptyConnection = (): NewConnection => ({
   ...NO_ENDPOINTS,

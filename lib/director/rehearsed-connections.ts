@@ -4,8 +4,9 @@
  */
 
 import type { TemplateKey } from '../conn/connection-index.ts'
-import { ConnectionTable, type NewConnection } from '../conn/connection-table.ts'
+import { ConnectionTable } from '../conn/connection-table.ts'
 import { FILING, FLAG, NONE, RECORD_WORDS, WORD } from '../conn/layout.ts'
+import type { NewConnection } from '../conn/new-connection.ts'
 import type { Packet } from '../wire/packet.ts'
 
 /** More records than one packet can ask for or make. */

@@ -1,8 +1,8 @@
 /** Connections for tests of the table: identities in short, and packets of either direction that belong to them. */
 
 import { parseAddress } from '../../lib/bytes/address.ts'
-import type { NewConnection } from '../../lib/conn/connection-table.ts'
 import { FLAG } from '../../lib/conn/layout.ts'
+import type { NewConnection } from '../../lib/conn/new-connection.ts'
 import { METHOD } from '../../lib/service/destination.ts'
 import { parseEndpoint } from '../../lib/service/key.ts'
 import type { Packet } from '../../lib/wire/packet.ts'

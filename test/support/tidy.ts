@@ -126,7 +126,7 @@ export function machinePaths(path: string, source: string): string[] {
   return found === null ? [] : [`${path}:${lineOf(source, found.index)} mentions ${found[0]}`]
 }
 
-export const MAX_LINES = 350
+export const MAX_LINES = 300
 
 /** Whether the file is longer than a reader's patience. */
 export const isLong = (source: string): boolean => source.trimEnd().split('\n').length > MAX_LINES

@@ -1,8 +1,9 @@
 /** The connection table, dull: a list, newest first, that is searched from the front. */
 
 import { expect } from 'vitest'
-import type { ConnectionTable, NewConnection } from '../../../lib/conn/connection-table.ts'
+import type { ConnectionTable } from '../../../lib/conn/connection-table.ts'
 import { FLAG, NONE } from '../../../lib/conn/layout.ts'
+import type { NewConnection } from '../../../lib/conn/new-connection.ts'
 import { tickOf } from '../../../lib/conn/ticks.ts'
 import {
   type ConnectionSpec,

@@ -34,7 +34,7 @@ describe.skipIf(obstacle !== null)('with a daemon that has forwarded something',
     const [header, ...lines] = (await run('uipvs', 'proc', 'ip_vs_conn')).split('\n').slice(0, -1)
     expect(header).toBe('Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData')
     const ends = '0A4F0064 0050 0A4E000B 0050'
-    const templates = lines.filter((line) => line.startsWith(`TCP 0A4D000A 0000 ${ends} NONE        `))
+    const templates = lines.filter((line) => line.startsWith(`TCP 0A4D000A 0000 ${ends} ASSURED     `))
     const connections = lines.filter((line) =>
       new RegExp(`^TCP 0A4D000A [0-9A-F]{4} ${ends} TIME_WAIT    +1?\\d{2}$`).test(line),
     )

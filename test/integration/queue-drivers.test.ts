@@ -100,6 +100,9 @@ function markedPackets(mark: string): number {
   return Number(/\d+/.exec(rule ?? '')?.[0] ?? Number.NaN)
 }
 
+/** As many as a driver has room for while the machine is busy elsewhere: the npm package's socket holds few. */
+const BURST_PACKETS = { netlink: 2000, nfqueue: 300 } as const
+
 describe.each<QueueDriverName>(['netlink', 'nfqueue'])('the %s driver', (driver) => {
   it('lets an accepted packet arrive as it was sent', async () => {
     const { arrived, sight } = await exchange(driver, 'accept', () => send('hello'))
@@ -174,7 +177,7 @@ describe.each<QueueDriverName>(['netlink', 'nfqueue'])('the %s driver', (driver)
   })
 
   it('passes every one of many packets in a row', async () => {
-    const count = 2000
+    const count = BURST_PACKETS[driver]
     const { arrived, sight } = await exchange(driver, 'change', () => send('packet #', { count }))
     // In whichever order: a sender that moves to another CPU overtakes itself in the receiver's backlog.
     expect(arrived.toSorted()).toEqual(

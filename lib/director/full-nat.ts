@@ -11,8 +11,8 @@ import { type Local, withLocalDelta } from '../encode/nat.ts'
 import type { Destination } from '../service/destination.ts'
 import type { Packet } from '../wire/packet.ts'
 
-/** Local ports are taken from here: Linux's default range for connections of its own. */
-const PORTS = { from: 32_768, count: 28_232 } as const
+/** Local ports are taken from here: below Linux's default range for connections of its own, which must not be met with. */
+const PORTS = { from: 1024, count: 31_744 } as const
 
 /** Pools that are empty are kept up to this many: a quiet service need not make its own anew for each connection. */
 const POOLS_KEPT = 64

@@ -8,15 +8,14 @@ import { readI32, readU8, readU16, writeU16, writeU32 } from '../bytes/octets.ts
 import { OFFLOAD, type Offload } from '../encode/offload.ts'
 import type { Packet } from '../wire/packet.ts'
 import { TCP_FLAG, TCP_HEADER_BYTES } from '../wire/tcp.ts'
+import { TCP_OPTION, TCP_OPTION_HEADER_BYTES, tcpOptionEnd } from '../wire/tcp-options.ts'
 
 const SEQUENCE = 4
 const ACKNOWLEDGMENT = 8
 const DATA_OFFSET = 12
 const CHECKSUM = 16
 
-const OPTION = { end: 0, noOperation: 1, sack: 5 } as const
-/** Kind and length, then two edges of 4 octets a block. RFC 2018 §3. */
-const SACK_HEADER_BYTES = 2
+/** Two edges of 4 octets. RFC 2018 §3. */
 const SACK_BLOCK_BYTES = 8
 
 /** One direction of a connection. Sequence numbers are 32 bits, signed or not; answers are signed. */
@@ -96,20 +95,13 @@ function moveSackEdges(packet: Packet, shift: SequenceShift): number {
   const end = transportStart + (readU8(bytes, transportStart + DATA_OFFSET) >>> 4) * 4
   let delta = 0
   for (let at = transportStart + TCP_HEADER_BYTES; at < end; ) {
-    const kind = readU8(bytes, at)
-    if (kind === OPTION.end) break
-    if (kind === OPTION.noOperation) {
-      at++
-      continue
+    const next = tcpOptionEnd(bytes, at, end)
+    if (next < 0) break
+    const edges = at + TCP_OPTION_HEADER_BYTES
+    if (readU8(bytes, at) === TCP_OPTION.sack && (next - edges) % SACK_BLOCK_BYTES === 0) {
+      for (let edge = edges; edge < next; edge += 4) delta += moveAcknowledgment(packet, edge, shift)
     }
-    const optionBytes = at + 1 < end ? readU8(bytes, at + 1) : 0
-    if (optionBytes < SACK_HEADER_BYTES || at + optionBytes > end) break
-    if (kind === OPTION.sack && (optionBytes - SACK_HEADER_BYTES) % SACK_BLOCK_BYTES === 0) {
-      for (let edge = at + SACK_HEADER_BYTES; edge < at + optionBytes; edge += 4) {
-        delta += moveAcknowledgment(packet, edge, shift)
-      }
-    }
-    at += optionBytes
+    at = next
   }
   return delta
 }

@@ -8,11 +8,11 @@ import { readU8, readU16, writeU16 } from '../bytes/octets.ts'
 import type { Packet } from '../wire/packet.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
 import { TCP_FLAG, TCP_HEADER_BYTES } from '../wire/tcp.ts'
+import { TCP_OPTION, TCP_OPTION_HEADER_BYTES, tcpOptionEnd } from '../wire/tcp-options.ts'
 import { OFFLOAD, type Offload } from './offload.ts'
 
 const DATA_OFFSET = 12
 const CHECKSUM = 16
-const OPTION = { end: 0, noOperation: 1, mss: 2 } as const
 const MSS_OPTION_BYTES = 4
 /** What every host takes, and so the least that is ever asked for: RFC 9293 §3.7.1, RFC 8200 §5 less the headers. */
 const MSS_MIN_BYTES = { 4: 536, 6: 1220 } as const
@@ -45,16 +45,11 @@ export function clampMss(packet: Packet, mtuBytes: number, offload: Offload): bo
 function mssOptionAt(bytes: Uint8Array, start: number): number {
   const end = start + (readU8(bytes, start + DATA_OFFSET) >>> 4) * 4
   for (let at = start + TCP_HEADER_BYTES; at < end; ) {
-    const kind = readU8(bytes, at)
-    if (kind === OPTION.end) return -1
-    if (kind === OPTION.noOperation) {
-      at++
-      continue
-    }
-    const optionBytes = at + 1 < end ? readU8(bytes, at + 1) : 0
-    if (optionBytes < 2 || at + optionBytes > end) return -1
-    if (kind === OPTION.mss && optionBytes === MSS_OPTION_BYTES) return at + 2
-    at += optionBytes
+    const next = tcpOptionEnd(bytes, at, end)
+    if (next < 0) return -1
+    const isMss = readU8(bytes, at) === TCP_OPTION.maximumSegmentSize
+    if (isMss && next - at === MSS_OPTION_BYTES) return at + TCP_OPTION_HEADER_BYTES
+    at = next
   }
   return -1
 }

@@ -64,14 +64,14 @@ const flagsOf = (command: Command): Flag[] =>
     .createHelp()
     .visibleOptions(command)
     .map(({ short, long, flags, description, optional, argChoices }) => {
-      const placeholder = /[<[](.+)[>\]]/.exec(flags)?.[1]
+      const valueName = /[<[](.+)[>\]]/.exec(flags)?.[1]
       return {
         names: [short, long].filter((name) => name !== undefined),
         help: description,
         value:
-          placeholder === undefined
+          valueName === undefined
             ? null
-            : namedValue(placeholder, { isOptional: optional, choices: argChoices }),
+            : namedValue(valueName, { isOptional: optional, choices: argChoices }),
       }
     })
 
